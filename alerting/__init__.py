@@ -1,0 +1,1 @@
+"""The alert fold, its outbox and its senders: people hear of what matters, once."""

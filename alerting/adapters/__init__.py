@@ -1,0 +1,1 @@
+"""All of alerting's apprise, Kafka and MQTT."""

@@ -1,0 +1,1 @@
+"""The operator's views: read committed topics, write only commands."""

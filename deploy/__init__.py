@@ -1,0 +1,1 @@
+"""The shelfstream command, the local stack and its supervisor, topics as code, provisioning."""

@@ -1,0 +1,1 @@
+"""One module a sub-command of `shelfstream`; deploy.cli lists them."""

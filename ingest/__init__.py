@@ -1,0 +1,1 @@
+"""MQTT to Kafka: validate, identify, enrich, frame, acknowledge. Owns the wire language."""

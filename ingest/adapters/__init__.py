@@ -1,0 +1,1 @@
+"""All of ingest's paho and kafka-python."""

@@ -1,0 +1,1 @@
+"""What crosses the edge: wire events, commands, reference data, topics, connection settings."""

@@ -1,0 +1,1 @@
+"""Sensors, gateways, demand, faults, the oracle of true stock, and the in-memory whole."""

@@ -1,0 +1,1 @@
+"""Live stock, breaches and transfers: the stock and planning folds and the InfluxDB sink."""

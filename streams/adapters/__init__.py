@@ -1,0 +1,1 @@
+"""All of streams' influxdb-client."""

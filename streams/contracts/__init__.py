@@ -1,0 +1,1 @@
+"""What streams publishes: stock state, the movements ledger, events, plans, alert inputs."""

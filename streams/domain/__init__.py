@@ -1,0 +1,1 @@
+"""The stock and planning models. Pure: standard library and msgspec only."""
