@@ -1,0 +1,1 @@
+"""The engine's ports on real Kafka, by aiokafka, and the readers and writers that views use."""

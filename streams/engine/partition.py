@@ -1,0 +1,305 @@
+"""One partition of one fold: take over, fold, commit in fenced transactions, leave.
+
+No Faust and no Kafka in here: only the ports and asyncio, so that it runs on any event loop, also
+on one whose time is virtual. Intervals are measured by the loop's own clock.
+
+While a transaction commits, the next frames are folded. A frame is acknowledged, in order, after
+the transaction that holds what it caused. After any error the runner is dead: memory may be ahead
+of the log, so the process must end and begin again from what is committed.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from ingest.contracts.errors import FrameError
+from streams.engine.fold import Changes, Fold, FoldSpec, Output
+from streams.engine.ports import Applied, InputLog, StateLog
+from streams.engine.records import bad_frame_letter
+from streams.engine.restore import restore
+from streams.engine.settings import EngineSettings
+
+Acknowledge = Callable[[], None]
+"""Tells the source of a frame that it need not deliver it again."""
+
+
+@dataclass(slots=True)
+class PartitionCounts:
+    """What a partition's runner has done since it took over."""
+
+    frames_folded: int = 0
+    frames_skipped: int = 0
+    """Delivered again after they had been applied."""
+    frames_refused: int = 0
+    """Written to the dead letters."""
+    commits: int = 0
+    restored_records: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    offset: int
+    acknowledge: Acknowledge
+
+
+class PartitionRunner:
+    """Runs one partition's fold over the ports; `offer` has one caller at a time."""
+
+    def __init__(
+        self,
+        spec: FoldSpec,
+        partition: int,
+        partition_count: int,
+        *,
+        state_log: StateLog,
+        input_log: InputLog,
+        engine: EngineSettings,
+        now_ms: Callable[[], int],
+        on_failed: Callable[[BaseException], None],
+        ticks: bool,
+    ) -> None:
+        """Take the partition's ports; `ticks` asks for ticks in wall time.
+
+        `now_ms` is UTC milliseconds; `on_failed` hears of the error of a background commit or
+        tick, once: the process must then end.
+        """
+        self.partition = partition
+        self.counts = PartitionCounts()
+        self.end_offset = -1
+        """Uncommitted end of the state partition when it was taken over; -1 before."""
+        self._spec = spec
+        self._partition_count = partition_count
+        self._state_log = state_log
+        self._input_log = input_log
+        self._engine = engine
+        self._now_ms = now_ms
+        self._on_failed = on_failed
+        self._ticks = ticks
+        self._fold: Fold = spec.create(partition, partition_count)
+        self._state: dict[bytes, bytes] = {}
+        self._topic_id = ""
+        self._folded_offset = -1
+        self._committed_offset = -1
+        self._pending: deque[_Pending] = deque()
+        self._again: list[_Pending] = []
+        self._letters: list[Output] = []
+        self._failure: BaseException | None = None
+        self._mid_fold = False
+        self._hurry = False
+        self._closing = False
+        self._began_at_s = float("-inf")
+        self._waiting_since_s: float | None = None
+        self._work = asyncio.Event()
+        self._room = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def applied_offset(self) -> int:
+        """Offset of the last input frame whose effects are committed; -1 before the first."""
+        return self._committed_offset
+
+    @property
+    def pending_frames(self) -> int:
+        """How many frames are folded and not yet committed."""
+        return len(self._pending)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """The error that ended this runner, if one did."""
+        return self._failure
+
+    async def take_over(self) -> None:
+        """Fence the last owner, restore its state, start the fold; then frames may be offered.
+
+        Raises:
+            InstallationError: The input log is not the one that the state was folded from.
+            TimeoutError: It took longer than `takeover_timeout_ms`.
+        """
+        async with asyncio.timeout(self._engine.takeover_timeout_ms / 1000):
+            restored = await restore(
+                self._spec, self.partition, self._partition_count, self._state_log, self._input_log
+            )
+        self._state = restored.state
+        self._topic_id = restored.applied.input_topic_id
+        self._folded_offset = self._committed_offset = restored.applied.input_offset
+        self.end_offset = restored.end_offset
+        self.counts.restored_records = restored.records_read
+        self._fold.start(self._state)
+        self._spawn(self._commit_when_due(), "commit")
+        if self._ticks:
+            self._spawn(self._tick(), "tick")
+
+    async def offer(self, offset: int, value: bytes, acknowledge: Acknowledge) -> None:
+        """Fold one frame; wait while `pending_frames_max` frames are uncommitted.
+
+        A frame that was applied before is not folded again: it is acknowledged at once, or with
+        the commit that it is part of.
+
+        Raises:
+            BaseException: What the fold raised, or what ended a commit; the process must end.
+        """
+        self._raise_failure()
+        if offset <= self._folded_offset:
+            self.counts.frames_skipped += 1
+            self._acknowledge_again(_Pending(offset, acknowledge))
+            return
+        while len(self._pending) >= self._engine.pending_frames_max:
+            self._room.clear()
+            self._work.set()
+            await self._room.wait()
+            self._raise_failure()
+        self._fold_one(offset, value)
+        self._pending.append(_Pending(offset, acknowledge))
+        self._folded_offset = offset
+        if self._waiting_since_s is None:
+            self._waiting_since_s = asyncio.get_running_loop().time()
+        self._work.set()
+        await asyncio.sleep(0)  # the commit under way gets its turn between two frames
+
+    def hurry(self) -> None:
+        """Commit all that is folded soon, as it is about to be taken away; also if it is little."""
+        self._hurry = True
+        self._work.set()
+
+    async def close(self) -> None:
+        """Commit what is folded, within `drain_timeout_ms`, and release the logs.
+
+        Raises:
+            BaseException: What ended the last commit.
+        """
+        self._closing = True
+        self._work.set()
+        commits, others = self._tasks[:1], self._tasks[1:]
+        await _end(others)
+        if commits:
+            await asyncio.wait(commits, timeout=self._engine.drain_timeout_ms / 1000)
+        await self.abandon()
+        self._raise_failure()
+
+    async def abandon(self) -> None:
+        """Stop without a commit and release the logs; what was not committed was never done."""
+        await _end(self._tasks)
+        self._tasks = []
+        await self._state_log.close()
+
+    def _acknowledge_again(self, pending: _Pending) -> None:
+        if pending.offset <= self._committed_offset:
+            pending.acknowledge()
+        else:
+            self._again.append(pending)
+
+    def _fold_one(self, offset: int, value: bytes) -> None:
+        self._mid_fold = True  # stays true when the fold raises: then nothing may be committed
+        try:
+            self._fold.fold(value)
+        except FrameError as error:
+            self.counts.frames_refused += 1
+            self._letters.append(
+                bad_frame_letter(
+                    topic=self._spec.input_topic,
+                    partition=self.partition,
+                    offset=offset,
+                    value=value,
+                    detail=str(error),
+                    now_ms=self._now_ms(),
+                )
+            )
+        self._mid_fold = False
+        self.counts.frames_folded += 1
+
+    async def _commit_when_due(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._pending or not self._closing:
+            await self._wait_for_work()
+            self._work.clear()
+            due_at_s = self._began_at_s + self._engine.commit_interval_ms / 1000
+            await asyncio.sleep(due_at_s - loop.time())
+            if self._mid_fold:
+                return
+            if not self._pending:
+                self._hurry = False
+                continue
+            changes = self._drain()
+            if changes.state or changes.outputs or self._applied_due():
+                self._began_at_s = loop.time()
+                await self._commit(changes)
+
+    async def _wait_for_work(self) -> None:
+        due_in_s = None
+        if self._waiting_since_s is not None:
+            due_at_s = self._waiting_since_s + self._engine.applied_interval_ms / 1000
+            due_in_s = max(0.0, due_at_s - asyncio.get_running_loop().time())
+        try:
+            async with asyncio.timeout(due_in_s):
+                await self._work.wait()
+        except TimeoutError:
+            return
+
+    def _applied_due(self) -> bool:
+        full = len(self._pending) >= self._engine.pending_frames_max
+        if full or self._hurry or self._closing or self._waiting_since_s is None:
+            return True
+        waited_s = asyncio.get_running_loop().time() - self._waiting_since_s
+        return waited_s >= self._engine.applied_interval_ms / 1000
+
+    def _drain(self) -> Changes:
+        changes = self._fold.drain()
+        for key, value in changes.state.items():
+            if value is None:
+                self._state.pop(key, None)
+            else:
+                self._state[key] = value
+        if self._letters:
+            changes.outputs.extend(self._letters)
+            self._letters = []
+        return changes
+
+    async def _commit(self, changes: Changes) -> None:
+        self._hurry = False
+        self._waiting_since_s = None
+        committing = len(self._pending)
+        applied = Applied(input_topic_id=self._topic_id, input_offset=self._folded_offset)
+        async with asyncio.timeout(self._engine.commit_timeout_ms / 1000):
+            await self._state_log.commit(changes, applied)
+        self._committed_offset = applied.input_offset
+        self.counts.commits += 1
+        for _ in range(committing):
+            self._pending.popleft().acknowledge()
+        again, self._again = self._again, []
+        for pending in again:
+            self._acknowledge_again(pending)
+        self._room.set()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(self._engine.tick_interval_ms / 1000)
+            await self._input_log.append(self._spec.tick_frame(self._now_ms()))
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=f"{self._spec.name}-{self.partition}-{name}")
+        task.add_done_callback(self._task_ended)
+        self._tasks.append(task)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None and self._failure is None:
+            self._failure = error
+            self._room.set()
+            self._on_failed(error)
+
+    def _raise_failure(self) -> None:
+        if self._mid_fold:
+            raise RuntimeError("a fold that raised can't go on: its memory is half changed")
+        if self._failure is not None:
+            raise self._failure
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)

@@ -1,0 +1,75 @@
+"""What the engine needs of a log, as roles. One instance serves one partition of one fold.
+
+The adapters are in `streams.engine.adapters`; the doubles of the in-memory whole are in
+`simulators`. One conformance suite runs on both.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from streams.engine.fold import Changes
+
+APPLIED_KEY = b"\x00applied"
+"""State records whose key begins with a zero byte are the engine's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """How far the state of a partition has come in its input log."""
+
+    input_topic_id: str
+    input_offset: int
+    """Offset of the last folded frame; -1 before the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateRecord:
+    """One record of the state topic; `value` None is a tombstone."""
+
+    key: bytes
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class InputFacts:
+    """What the broker says of the input partition, checked at every take-over."""
+
+    topic_id: str
+    begin_offset: int
+    """The oldest offset still kept."""
+    partition_count: int
+
+
+class StateLog(Protocol):
+    """The state topic of one partition and the transactional producer that names it."""
+
+    async def fence(self) -> None:
+        """Start the transactional producer: fences the last owner, ends its open transaction."""
+
+    async def end_offset(self) -> int:
+        """Return the uncommitted end of the state partition; call it after `fence`."""
+
+    def read(self, end_offset: int) -> AsyncIterator[Sequence[StateRecord]]:
+        """Yield all committed records below `end_offset`, in order, in large batches."""
+
+    async def commit(self, changes: Changes, applied: Applied) -> None:
+        """Write outputs, state and the applied record as one transaction.
+
+        Raises:
+            FencedError: A newer owner has taken the partition. Any error ends the process: memory
+                is then ahead of the log.
+        """
+
+    async def close(self) -> None:
+        """Release the connections; an open transaction is left to be aborted by the broker."""
+
+
+class InputLog(Protocol):
+    """What the engine asks of the input topic beside its frames."""
+
+    async def facts(self) -> InputFacts:
+        """Return topic id, oldest offset and partition count of the input partition."""
+
+    async def append(self, value: bytes) -> None:
+        """Append a frame (a tick) by a plain idempotent producer, never in a transaction."""

@@ -1,0 +1,68 @@
+"""Taking a partition over: fence the last owner, check the facts, restore. In this order."""
+
+from dataclasses import dataclass
+
+from ingest.contracts.errors import LogGapError, PartitionCountError, TopicIdentityError
+from streams.engine.fold import FoldSpec
+from streams.engine.ports import APPLIED_KEY, Applied, InputFacts, InputLog, StateLog
+from streams.engine.records import decode_applied
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A partition as its state topic has it."""
+
+    state: dict[bytes, bytes]
+    applied: Applied
+    end_offset: int
+    """Uncommitted end of the state partition after fencing."""
+    records_read: int
+
+
+async def restore(
+    spec: FoldSpec, partition: int, partition_count: int, state_log: StateLog, input_log: InputLog
+) -> Restored:
+    """Fence the last owner, then read the partition's state and check it against the input log.
+
+    Raises:
+        PartitionCountError: The input topic has another number of partitions.
+        TopicIdentityError: The input topic is another one than the state was folded from.
+        LogGapError: The input log begins after the next frame that the state needs.
+    """
+    await state_log.fence()
+    facts = await input_log.facts()
+    if facts.partition_count != partition_count:
+        raise PartitionCountError(
+            f"{spec.input_topic} has {facts.partition_count} partitions, but the installation"
+            f" was made with {partition_count}"
+        )
+    end_offset = await state_log.end_offset()
+    state: dict[bytes, bytes] = {}
+    applied: Applied | None = None
+    records_read = 0
+    async for batch in state_log.read(end_offset):
+        records_read += len(batch)
+        for record in batch:
+            if record.value is None:
+                state.pop(record.key, None)
+            elif record.key == APPLIED_KEY:
+                applied = decode_applied(record.value)
+            elif record.key[:1] != b"\x00":
+                state[record.key] = record.value
+    if applied is None:
+        applied = Applied(input_topic_id=facts.topic_id, input_offset=-1)
+    _check_continuity(f"{spec.input_topic}/{partition}", applied, facts)
+    return Restored(state, applied, end_offset, records_read)
+
+
+def _check_continuity(origin: str, applied: Applied, facts: InputFacts) -> None:
+    if applied.input_topic_id != facts.topic_id:
+        raise TopicIdentityError(
+            f"{origin}: the topic was made again (its id is {facts.topic_id}, the state was"
+            f" folded from {applied.input_topic_id})"
+        )
+    if facts.begin_offset > applied.input_offset + 1:
+        raise LogGapError(
+            f"{origin}: the log begins at {facts.begin_offset}, but the state needs"
+            f" {applied.input_offset + 1}"
+        )
