@@ -1,0 +1,150 @@
+"""Input, state and outbox of the alert fold.
+
+`shelfstream.alert-inputs` holds frames of `AlertItem`, partitioned by site (rules, channels and
+ticks go to every partition); `shelfstream.alerts` holds `Alert` records and reference data;
+`shelfstream.deliveries` holds frames of `Delivery`, partitioned by channel.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+from ingest.frames import FrameCodec, TickInput
+
+Severity = Literal["info", "warning", "critical"]
+SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "critical")
+AlertState = Literal["open", "acknowledged", "cleared"]
+AlertVerb = Literal["acknowledge", "silence", "unsilence"]
+
+
+class AlertRaised(msgspec.Struct, frozen=True, array_like=True, tag=1, kw_only=True):
+    """Something that may alert began: a breach opened, a device fell silent, a need opened."""
+
+    alert_key: str
+    """Id of what it is about (`breach-…`); one alert a key."""
+    kind: str
+    """A breach kind, `device_silent`, `need_opened`, `transfer_lost`, `transfer_proposed`."""
+    site: str
+    sku: str
+    severity: Severity
+    at_ms: int
+    observed_at_ms: int = 0
+    facts: dict[str, int] = {}
+    """Numbers for the text: available, threshold, quantity."""
+    text: str = ""
+
+
+class AlertEnded(msgspec.Struct, frozen=True, array_like=True, tag=2, kw_only=True):
+    """What it was about is over."""
+
+    alert_key: str
+    site: str
+    at_ms: int
+
+
+class AlertAnswer(msgspec.Struct, frozen=True, array_like=True, tag=3, kw_only=True):
+    """A person's answer."""
+
+    command_id: str
+    verb: AlertVerb
+    alert_key: str
+    site: str
+    actor: str
+    at_ms: int
+    until_ms: int = 0
+
+
+class DeliveryResult(msgspec.Struct, frozen=True, array_like=True, tag=4, kw_only=True):
+    """What became of one delivery; written by the sender."""
+
+    delivery_id: str
+    alert_key: str
+    site: str
+    channel: str
+    delivered: bool
+    attempts: int
+    at_ms: int
+    error: str = ""
+
+
+class ChannelInput(msgspec.Struct, frozen=True, array_like=True, tag=5, kw_only=True):
+    """A notification channel as data; the secret itself stays in the sender's environment."""
+
+    version: int
+    channel: str
+    url_variable: str
+    """Name of the environment variable (or `file:` path) that holds the apprise URL."""
+    enabled: bool = True
+    removed: bool = False
+
+
+class AlertRuleInput(msgspec.Struct, frozen=True, array_like=True, tag=6, kw_only=True):
+    """Which alerts go to which channels."""
+
+    version: int
+    rule: str
+    channels: list[str]
+    kinds: list[str] = []
+    """Empty matches every kind."""
+    sites: list[str] = []
+    severity_min: Severity = "info"
+    repeat_ms: int = 0
+    """Told again this often while open and not acknowledged; 0 for never."""
+    clear_notice: bool = True
+    removed: bool = False
+
+
+AlertItem = (
+    AlertRaised
+    | AlertEnded
+    | AlertAnswer
+    | DeliveryResult
+    | ChannelInput
+    | AlertRuleInput
+    | TickInput
+)
+
+ALERT_INPUT_FRAMES: Final[FrameCodec[AlertItem]] = FrameCodec(AlertItem)
+
+
+class Delivery(msgspec.Struct, frozen=True, array_like=True, tag=1, kw_only=True):
+    """One message to send over one channel; its id stays the same on replay."""
+
+    delivery_id: str
+    """`delivery-{alert_key}-{running number}-{channel}`."""
+    alert_key: str
+    site: str
+    channel: str
+    url_variable: str
+    title: str
+    body: str
+    severity: Severity
+    at_ms: int
+    observed_at_ms: int = 0
+
+
+DELIVERY_FRAMES: Final[FrameCodec[Delivery]] = FrameCodec(Delivery)
+
+
+class Alert(msgspec.Struct, array_like=True, kw_only=True):
+    """One alert, from the first word to the last."""
+
+    alert_key: str
+    kind: str
+    site: str
+    sku: str
+    severity: Severity
+    state: AlertState
+    raised_at_ms: int
+    text: str = ""
+    facts: dict[str, int] = {}
+    cleared_at_ms: int = 0
+    acknowledged_by: str = ""
+    silenced_until_ms: int = 0
+    next_repeat_at_ms: int = 0
+    next_number: int = 1
+    deliveries: dict[str, str] = {}
+    """Delivery id to `sent`, `delivered` or `failed`; the newest `ALERT_DELIVERIES_KEPT_MAX`."""
+
+
+ALERT_DELIVERIES_KEPT_MAX: Final = 20

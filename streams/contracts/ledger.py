@@ -1,0 +1,66 @@
+"""The ledger: each change of a quantity, as frames in `shelfstream.movements`."""
+
+from typing import Final, Literal
+
+import msgspec
+
+from ingest.frames import FrameCodec
+
+MovementKind = Literal[
+    "opening",
+    "receive",
+    "pick",
+    "sale",
+    "return",
+    "waste",
+    "adjust",
+    "count",
+    "dispatch",
+    "dispatch_inferred",
+    "arrive",
+    "open",
+    "loss",
+    "reserve",
+    "release",
+    "fulfil",
+    "transit_in",
+    "refused",
+]
+Bucket = Literal["on_hand", "reserved", "in_transit"]
+
+
+class Movement(msgspec.Struct, frozen=True, array_like=True, tag=1, kw_only=True):
+    """One change of one quantity of one SKU at one site.
+
+    The book of a key is the sum of `quantity_units` of its `on_hand` movements. Each scan leaves
+    exactly one `on_hand` movement at its own site, of quantity 0 where it moved nothing (a late
+    dispatch already inferred, a refused sale), so that no scan can vanish unseen.
+    """
+
+    movement_id: str
+    sku: str
+    site: str
+    kind: MovementKind
+    bucket: Bucket
+    quantity_units: int
+    """Signed."""
+    before_units: int
+    after_units: int
+    cause: str
+    """`{source}/{boot}/{seq}` of a scan, a command id, an import id or an order line."""
+    effective_at_ms: int
+    recorded_at_ms: int
+    unit_cost_minor: int = 0
+    value_minor: int = 0
+    """Signed change of the book's value at moving-average cost."""
+    transfer_id: str = ""
+    lot: str = ""
+    flags: list[str] = []
+
+
+MOVEMENT_FRAMES: Final[FrameCodec[Movement]] = FrameCodec(Movement)
+
+
+def scan_cause(source: str, boot: str, seq: int) -> str:
+    """Return the cause text of a scan."""
+    return f"{source}/{boot}/{seq}"

@@ -1,0 +1,72 @@
+"""Input and state of the planning fold: what spans SKUs is decided there.
+
+`shelfstream.plans` holds frames of `PlanItem`, partitioned by the site a shipment leaves from;
+`shelfstream.plan-state` holds `Shipment` records.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+from ingest.frames import FrameCodec, TickInput
+
+
+class ShipmentLine(msgspec.Struct, frozen=True, array_like=True, tag=1, kw_only=True):
+    """An approved transfer that wants a place in a shipment of its lane."""
+
+    transfer_id: str
+    sku: str
+    from_site: str
+    to_site: str
+    quantity_units: int
+    at_ms: int
+    consolidation_ms: int = 0
+
+
+class ShipmentLineWithdrawn(msgspec.Struct, frozen=True, array_like=True, tag=2, kw_only=True):
+    """A transfer that no longer wants its place."""
+
+    transfer_id: str
+    from_site: str
+    to_site: str
+    at_ms: int
+
+
+PlanItem = ShipmentLine | ShipmentLineWithdrawn | TickInput
+"""A tick has tag 7 in every input log."""
+
+PLAN_FRAMES: Final[FrameCodec[PlanItem]] = FrameCodec(PlanItem)
+
+
+class Shipment(msgspec.Struct, array_like=True, kw_only=True):
+    """Lines of one lane that travel together."""
+
+    shipment_id: str
+    """`shipment-{from}>{to}-{running number}`."""
+    from_site: str
+    to_site: str
+    state: Literal["collecting", "closed"]
+    opened_at_ms: int
+    closes_at_ms: int
+    lines: dict[str, int] = {}
+    """Units by transfer id."""
+
+
+class LaneBook(msgspec.Struct, array_like=True, kw_only=True):
+    """What the planning fold keeps of a lane."""
+
+    from_site: str
+    to_site: str
+    next_number: int = 1
+    open_shipment_id: str = ""
+
+
+class PlanClock(msgspec.Struct, array_like=True, kw_only=True):
+    """The planning fold's own record of a partition."""
+
+    now_ms: int = 0
+
+
+SHIPMENT: Final = "shipment"
+LANE: Final = "lane"
+"""Kinds of state keys beside `clock`; built by `streams.contracts.state.key`."""

@@ -1,0 +1,265 @@
+"""State of the stock fold as it stands in `shelfstream.stock`: the public live table.
+
+Keys are text, parts separated by `SEPARATOR`: a kind and what it is of. Values are msgpack arrays
+of the structs below, fields only ever appended. Structs are mutable because the fold owns them;
+everybody else reads.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+from ingest.frames import (
+    LaneRecord,
+    NetworkRecord,
+    PolicyRecord,
+    SiteRecord,
+    SkuRecord,
+)
+
+SEPARATOR: Final = "\x1f"
+
+BreachKind = Literal["low_stock", "stockout", "overstock"]
+BREACH_KINDS: Final[tuple[BreachKind, ...]] = ("stockout", "low_stock", "overstock")
+
+TransferState = Literal[
+    "proposed",
+    "approved",
+    "held",
+    "dispatched",
+    "in_transit",
+    "partly_received",
+    "received",
+    "rejected",
+    "cancelled",
+    "expired",
+    "lost",
+    "reopened",
+]
+TRANSFER_OPEN: Final = frozenset(
+    {"proposed", "approved", "held", "dispatched", "in_transit", "partly_received", "reopened"}
+)
+"""States in which a transfer still counts for what is on its way."""
+
+NeedState = Literal["open", "closed"]
+
+
+class SensedChannel(msgspec.Struct, array_like=True):
+    """What one channel last saw of a SKU at a site."""
+
+    channel: str
+    """`{device}/{channel}`."""
+    units: int
+    observed_at_ms: int
+    received_at_ms: int
+    blind: bool = False
+    """The device is offline: the count is unknown, not zero."""
+
+
+class Breach(msgspec.Struct, array_like=True):
+    """A threshold crossed at one key: waiting for its dwell, or open."""
+
+    kind: BreachKind
+    since_ms: int
+    breach_id: str = ""
+    """Empty while the dwell has not passed."""
+    threshold_units: int = 0
+    available_units: int = 0
+
+
+class Level(msgspec.Struct, array_like=True, kw_only=True):
+    """Stock of one SKU at one site, in base units.
+
+    `available = on_hand - reserved - quarantined - buffer`;
+    `position = available + in_transit_in + on_order`.
+    """
+
+    sku: str
+    site: str
+    on_hand_units: int = 0
+    """The book: what scans and orders say."""
+    reserved_units: int = 0
+    quarantined_units: int = 0
+    buffer_units: int = 0
+    in_transit_in_units: int = 0
+    in_transit_out_units: int = 0
+    """Planned to leave and not yet dispatched."""
+    on_order_units: int = 0
+    value_minor: int = 0
+    """Value of the book at moving-average cost."""
+    sensed: list[SensedChannel] = []
+    """Sorted by channel; empty where no sensor watches."""
+    breaches: list[Breach] = []
+    """Sorted by kind; pending and open ones."""
+    need_id: str = ""
+    """The open replenishment request, if there is one."""
+    updated_at_ms: int = 0
+    imports: list[str] = []
+    """Ids of opening imports already applied."""
+    last_received_at_ms: int = 0
+    """When a transfer last arrived; the cool-down counts from it."""
+
+
+class Transfer(msgspec.Struct, array_like=True, kw_only=True):
+    """Units of one SKU on their way, or meant to be, from one site to another."""
+
+    transfer_id: str
+    sku: str
+    from_site: str
+    to_site: str
+    state: TransferState
+    quantity_units: int
+    dispatched_units: int = 0
+    received_units: int = 0
+    version: int = 1
+    """Goes up by one at every change; commands may demand it."""
+    proposed_at_ms: int = 0
+    deadline_ms: int = 0
+    """When the present state times out; 0 for never."""
+    dispatched_at_ms: int = 0
+    closed_at_ms: int = 0
+    breach_id: str = ""
+    shipment_id: str = ""
+    inferred: bool = False
+    """Arrival came before dispatch, which was then inferred."""
+    inferred_units: int = 0
+    """Dispatch not yet confirmed by its own late scan."""
+    flags: list[str] = []
+    decided_from: dict[str, int] = {}
+    """The numbers the decision was taken from, by name."""
+    lost_units: int = 0
+
+
+class Need(msgspec.Struct, array_like=True, kw_only=True):
+    """A replenishment request: no donor had surplus."""
+
+    need_id: str
+    sku: str
+    site: str
+    from_site: str
+    """The parent warehouse, or empty for the supplier."""
+    state: NeedState
+    quantity_units: int
+    opened_at_ms: int
+    closed_at_ms: int = 0
+    received_units: int = 0
+    version: int = 1
+    decided_from: dict[str, int] = {}
+
+
+class SkuBook(msgspec.Struct, array_like=True, kw_only=True):
+    """What a partition keeps of one SKU beside its levels."""
+
+    sku: str
+    record: SkuRecord | None = None
+    sites: list[str] = []
+    """Sites that have a level of it, sorted."""
+    transfers: list[str] = []
+    """Ids of its open transfers, sorted by running number."""
+    needs: list[str] = []
+    next_number: int = 1
+    """Running number of the next transfer, breach, need or movement of this SKU."""
+
+
+class BootWindow(msgspec.Struct, array_like=True, kw_only=True):
+    """Sequence numbers seen of one boot of a source in this partition."""
+
+    boot: str
+    """With `.h` at the end for the lane of buffered, historical events."""
+    top_seq: int
+    seen: bytes
+    """Bitmap, bit i (little endian) is `top_seq - i`; 2,048 bits at most."""
+    used_at_ms: int = 0
+
+
+class SourceWindow(msgspec.Struct, array_like=True, kw_only=True):
+    """Sequence windows of one source in this partition."""
+
+    source: str
+    boots: list[BootWindow] = []
+
+
+class DeviceState(msgspec.Struct, array_like=True, kw_only=True):
+    """A device as its own partition knows it."""
+
+    device: str
+    site: str
+    online: bool
+    boot: str
+    since_ms: int
+    battery_pct: int = -1
+
+
+class Clock(msgspec.Struct, array_like=True, kw_only=True):
+    """The fold's own record of a partition."""
+
+    now_ms: int = 0
+    installation_id: str = ""
+    partition_count: int = 0
+    time: str = "wall"
+    reference_version: int = 0
+    commands: dict[str, int] = {}
+    """Ids of answered commands and when, kept for 24 h."""
+
+
+Reference = NetworkRecord | SiteRecord | LaneRecord | PolicyRecord
+
+
+def key(kind: str, *parts: str) -> bytes:
+    """Return the state key of a kind and its parts."""
+    return SEPARATOR.join((kind, *parts)).encode()
+
+
+def key_parts(raw: bytes) -> list[str]:
+    """Return kind and parts of a state key."""
+    return raw.decode().split(SEPARATOR)
+
+
+LEVEL: Final = "level"
+TRANSFER: Final = "transfer"
+NEED: Final = "need"
+SKU: Final = "sku"
+SOURCE: Final = "source"
+DEVICE: Final = "device"
+REFERENCE: Final = "reference"
+CLOCK: Final = "clock"
+
+STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
+    LEVEL: Level,
+    TRANSFER: Transfer,
+    NEED: Need,
+    SKU: SkuBook,
+    SOURCE: SourceWindow,
+    DEVICE: DeviceState,
+    CLOCK: Clock,
+}
+"""The struct behind each kind of key; `reference` records are a tagged union, see `Reference`."""
+
+_DECODERS = {kind: msgspec.msgpack.Decoder(struct) for kind, struct in STRUCTS.items()}
+_REFERENCE_DECODER = msgspec.msgpack.Decoder(Reference)
+
+
+def decode(raw_key: bytes, value: bytes) -> object:
+    """Return the struct of one state record; for views, off the hot path.
+
+    Raises:
+        KeyError: A kind this version does not know.
+        msgspec.MsgspecError: Bytes that are no such struct.
+    """
+    kind = key_parts(raw_key)[0]
+    if kind == REFERENCE:
+        return _REFERENCE_DECODER.decode(value)
+    return _DECODERS[kind].decode(value)
+
+
+def sku_of(entity_id: str) -> str:
+    """Return the SKU inside `{kind}-{sku}-{number}`.
+
+    Raises:
+        ValueError: The text has not that form.
+    """
+    kind, _, rest = entity_id.partition("-")
+    sku, _, number = rest.rpartition("-")
+    if not kind or not sku or not number.isdigit():
+        raise ValueError(f"{entity_id!r} is no id of the form kind-sku-number")
+    return sku
