@@ -32,6 +32,18 @@ class StateRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class LogRecord:
+    """One committed record of any topic, as views, sinks and senders read it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class InputFacts:
     """What the broker says of the input partition, checked at every take-over."""
 
