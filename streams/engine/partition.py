@@ -18,7 +18,7 @@ from ingest.contracts.errors import FrameError
 from streams.engine.fold import Changes, Fold, FoldSpec, Output
 from streams.engine.ports import Applied, InputLog, StateLog
 from streams.engine.records import bad_frame_letter
-from streams.engine.restore import restore
+from streams.engine.restore import Fenced, fence, restore
 from streams.engine.settings import EngineSettings
 
 Acknowledge = Callable[[], None]
@@ -79,6 +79,7 @@ class PartitionRunner:
         self._ticks = ticks
         self._fold: Fold = spec.create(partition, partition_count)
         self._state: dict[bytes, bytes] = {}
+        self._fenced: Fenced | None = None
         self._topic_id = ""
         self._folded_offset = -1
         self._committed_offset = -1
@@ -117,14 +118,37 @@ class PartitionRunner:
             InstallationError: The input log is not the one that the state was folded from.
             TimeoutError: It took longer than `takeover_timeout_ms`.
         """
+        await self.fence()
+        await self.restore()
+
+    async def fence(self) -> None:
+        """Do the first and short part of a take-over: afterwards the last owner can't write.
+
+        Raises:
+            PartitionCountError: The input topic has another number of partitions.
+            TimeoutError: It took longer than `takeover_timeout_ms`.
+        """
         async with asyncio.timeout(self._engine.takeover_timeout_ms / 1000):
-            restored = await restore(
-                self._spec, self.partition, self._partition_count, self._state_log, self._input_log
+            self._fenced = await fence(
+                self._spec, self._partition_count, self._state_log, self._input_log
             )
+        self.end_offset = self._fenced.end_offset
+
+    async def restore(self) -> None:
+        """Do the rest of a take-over: read the state as it was fenced and start the fold.
+
+        Raises:
+            InstallationError: The input log is not the one that the state was folded from.
+            TimeoutError: It took longer than `takeover_timeout_ms`.
+        """
+        if self._fenced is None:
+            raise RuntimeError("a partition is fenced before it is restored")
+        origin = f"{self._spec.input_topic}/{self.partition}"
+        async with asyncio.timeout(self._engine.takeover_timeout_ms / 1000):
+            restored = await restore(origin, self._fenced, self._state_log)
         self._state = restored.state
         self._topic_id = restored.applied.input_topic_id
         self._folded_offset = self._committed_offset = restored.applied.input_offset
-        self.end_offset = restored.end_offset
         self.counts.restored_records = restored.records_read
         self._fold.start(self._state)
         self._spawn(self._commit_when_due(), "commit")

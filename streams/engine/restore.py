@@ -9,25 +9,30 @@ from streams.engine.records import decode_applied
 
 
 @dataclass(frozen=True, slots=True)
+class Fenced:
+    """What is known of a partition once its last owner can't write any more."""
+
+    facts: InputFacts
+    end_offset: int
+    """Uncommitted end of the state partition."""
+
+
+@dataclass(frozen=True, slots=True)
 class Restored:
     """A partition as its state topic has it."""
 
     state: dict[bytes, bytes]
     applied: Applied
-    end_offset: int
-    """Uncommitted end of the state partition after fencing."""
     records_read: int
 
 
-async def restore(
-    spec: FoldSpec, partition: int, partition_count: int, state_log: StateLog, input_log: InputLog
-) -> Restored:
-    """Fence the last owner, then read the partition's state and check it against the input log.
+async def fence(
+    spec: FoldSpec, partition_count: int, state_log: StateLog, input_log: InputLog
+) -> Fenced:
+    """Fence the last owner of a partition, then look at its topics; takes no long time.
 
     Raises:
         PartitionCountError: The input topic has another number of partitions.
-        TopicIdentityError: The input topic is another one than the state was folded from.
-        LogGapError: The input log begins after the next frame that the state needs.
     """
     await state_log.fence()
     facts = await input_log.facts()
@@ -36,11 +41,22 @@ async def restore(
             f"{spec.input_topic} has {facts.partition_count} partitions, but the installation"
             f" was made with {partition_count}"
         )
-    end_offset = await state_log.end_offset()
+    return Fenced(facts, await state_log.end_offset())
+
+
+async def restore(origin: str, fenced: Fenced, state_log: StateLog) -> Restored:
+    """Read a fenced partition's state and check it against the input log.
+
+    `origin` names the input partition in errors.
+
+    Raises:
+        TopicIdentityError: The input topic is another one than the state was folded from.
+        LogGapError: The input log begins after the next frame that the state needs.
+    """
     state: dict[bytes, bytes] = {}
-    applied: Applied | None = None
+    applied = Applied(input_topic_id=fenced.facts.topic_id, input_offset=-1)
     records_read = 0
-    async for batch in state_log.read(end_offset):
+    async for batch in state_log.read(fenced.end_offset):
         records_read += len(batch)
         for record in batch:
             if record.value is None:
@@ -49,10 +65,8 @@ async def restore(
                 applied = decode_applied(record.value)
             elif record.key[:1] != b"\x00":
                 state[record.key] = record.value
-    if applied is None:
-        applied = Applied(input_topic_id=facts.topic_id, input_offset=-1)
-    _check_continuity(f"{spec.input_topic}/{partition}", applied, facts)
-    return Restored(state, applied, end_offset, records_read)
+    _check_continuity(origin, applied, fenced.facts)
+    return Restored(state, applied, records_read)
 
 
 def _check_continuity(origin: str, applied: Applied, facts: InputFacts) -> None:

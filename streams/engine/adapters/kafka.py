@@ -1,0 +1,197 @@
+"""StateLog and InputLog on Kafka, by aiokafka.
+
+Each partition has its own transactional producer, whose transactional id names the partition, so
+that a new owner fences the old one.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from itertools import groupby
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import InvalidProducerIdMapping, ProducerFenced
+
+from ingest.contracts.errors import FencedError
+from ingest.contracts.settings import KafkaSettings
+from streams.engine.adapters.connection import (
+    FETCH_PARTITION_BYTES_MAX,
+    RECORDS_READ_MAX,
+    REQUEST_BYTES_MAX,
+    client_options,
+    topic_identity,
+)
+from streams.engine.fold import Changes, FoldSpec, Output
+from streams.engine.ports import Applied, InputFacts, StateRecord
+from streams.engine.records import applied_record
+from streams.engine.settings import EngineSettings
+
+_BATCH_BYTES_MAX: Final = 256 * 1024
+_POLL_MS: Final = 200
+
+Pair = tuple[bytes | None, bytes | None]
+
+
+def transactional_id(spec: FoldSpec, partition: int) -> str:
+    """Return the name that a partition's producer has, whichever worker runs it."""
+    return f"shelfstream-{spec.name}-{partition}"
+
+
+class KafkaStateLog:
+    """The state topic of one partition and its transactional producer."""
+
+    def __init__(
+        self, kafka: KafkaSettings, engine: EngineSettings, spec: FoldSpec, partition: int
+    ) -> None:
+        """Take where Kafka is and which partition of which fold this is; connects in `fence`."""
+        self._kafka = kafka
+        self._engine = engine
+        self._topic = spec.state_topic
+        self._partition = partition
+        self._transactional_id = transactional_id(spec, partition)
+        self._producer: AIOKafkaProducer | None = None
+
+    async def fence(self) -> None:
+        """Start the transactional producer: fences the last owner, ends its open transaction."""
+        self._producer = AIOKafkaProducer(
+            **client_options(self._kafka),
+            transactional_id=self._transactional_id,
+            transaction_timeout_ms=self._engine.transaction_timeout_ms,
+            max_batch_size=_BATCH_BYTES_MAX,
+            max_request_size=REQUEST_BYTES_MAX,
+        )
+        await self._producer.start()
+
+    async def end_offset(self) -> int:
+        """Return the uncommitted end of the state partition; call it after `fence`."""
+        consumer = AIOKafkaConsumer(
+            **client_options(self._kafka), isolation_level="read_uncommitted"
+        )
+        place = TopicPartition(self._topic, self._partition)
+        async with consumer:
+            ends = await consumer.end_offsets([place])
+        return int(ends[place])
+
+    async def read(self, end_offset: int) -> AsyncIterator[Sequence[StateRecord]]:
+        """Yield all committed records below `end_offset`, in order, in large batches."""
+        consumer = AIOKafkaConsumer(
+            **client_options(self._kafka),
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=FETCH_PARTITION_BYTES_MAX,
+        )
+        place = TopicPartition(self._topic, self._partition)
+        async with consumer:
+            consumer.assign([place])
+            await consumer.seek_to_beginning(place)
+            while await consumer.position(place) < end_offset:
+                polled = await consumer.getmany(timeout_ms=_POLL_MS, max_records=RECORDS_READ_MAX)
+                for messages in polled.values():
+                    yield [
+                        StateRecord(message.key, message.value)
+                        for message in messages
+                        if message.offset < end_offset
+                    ]
+
+    async def commit(self, changes: Changes, applied: Applied) -> None:
+        """Write outputs, state and the applied record as one transaction.
+
+        Raises:
+            FencedError: A newer owner has taken the partition.
+            KafkaError: The broker refused it or could not be asked.
+        """
+        producer = self._producer
+        if producer is None:
+            raise RuntimeError("a state log is fenced before it is written")
+        try:
+            await producer.begin_transaction()
+            await self._send_all(producer, changes, applied)
+            await producer.commit_transaction()
+        except (ProducerFenced, InvalidProducerIdMapping) as error:
+            raise FencedError(
+                f"a newer owner has taken partition {self._partition} of {self._topic}"
+            ) from error
+
+    async def close(self) -> None:
+        """Release the connections; an open transaction is left to be aborted by the broker."""
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await producer.stop()
+
+    async def _send_all(
+        self, producer: AIOKafkaProducer, changes: Changes, applied: Applied
+    ) -> None:
+        sent: list[asyncio.Future[object]] = []
+        for (topic, partition), outputs in _by_partition(changes.outputs):
+            pairs = [(output.key, output.value) for output in outputs]
+            sent += await send_batches(producer, topic, partition, pairs)
+        last = applied_record(applied)
+        state: list[Pair] = [*changes.state.items(), (last.key, last.value)]
+        sent += await send_batches(producer, self._topic, self._partition, state)
+        await asyncio.gather(*sent)
+
+
+def _by_partition(
+    outputs: Sequence[Output],
+) -> Iterable[tuple[tuple[str, int], Iterable[Output]]]:
+    def place(output: Output) -> tuple[str, int]:
+        return output.topic, output.partition
+
+    return groupby(sorted(outputs, key=place), key=place)  # stable: order in a topic is kept
+
+
+async def send_batches(
+    producer: AIOKafkaProducer, topic: str, partition: int, pairs: Iterable[Pair]
+) -> "list[asyncio.Future[object]]":
+    """Send key and value pairs to one partition, in order; return the futures of their batches."""
+    sent = []
+    batch = producer.create_batch()
+    for key, value in pairs:
+        if batch.append(key=key, value=value, timestamp=None) is None:
+            sent.append(await producer.send_batch(batch, topic, partition=partition))
+            batch = producer.create_batch()
+            batch.append(key=key, value=value, timestamp=None)
+    if batch.record_count():
+        sent.append(await producer.send_batch(batch, topic, partition=partition))
+    return sent
+
+
+class KafkaInputLog:
+    """What the engine asks of one input partition beside its frames."""
+
+    def __init__(self, kafka: KafkaSettings, topic: str, partition: int) -> None:
+        """Take where Kafka is and which input partition this is; connects when it must."""
+        self._kafka = kafka
+        self._topic = topic
+        self._partition = partition
+        self._producer: AIOKafkaProducer | None = None
+
+    async def facts(self) -> InputFacts:
+        """Return topic id, oldest offset and partition count of the input partition.
+
+        Raises:
+            InstallationError: There is no such topic.
+        """
+        place = TopicPartition(self._topic, self._partition)
+        async with AIOKafkaConsumer(**client_options(self._kafka)) as consumer:
+            topic_id, partition_count = await topic_identity(consumer._client, self._topic)  # noqa: SLF001 - aiokafka offers no other client that is logged in
+            begins = await consumer.beginning_offsets([place])
+        return InputFacts(topic_id, int(begins[place]), partition_count)
+
+    async def append(self, value: bytes) -> None:
+        """Append a frame (a tick) by a plain idempotent producer, never in a transaction.
+
+        Raises:
+            KafkaError: The broker refused it or could not be asked.
+        """
+        if self._producer is None:
+            self._producer = AIOKafkaProducer(
+                **client_options(self._kafka), enable_idempotence=True
+            )
+            await self._producer.start()
+        await self._producer.send_and_wait(self._topic, value, partition=self._partition)
+
+    async def close(self) -> None:
+        """Release the connection."""
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await producer.stop()

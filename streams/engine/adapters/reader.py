@@ -1,0 +1,208 @@
+"""Committed topics for those who only look, and plain writers of commands.
+
+Console, CLI, sinks and checks build their own views with `read_topic`; all they may write are
+frames of commands and barriers, by `RecordWriter`, or a whole catalogue by `write_transaction`.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from itertools import groupby
+from typing import Final, NamedTuple, Self
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from ingest.contracts.errors import InstallationError
+from ingest.contracts.settings import KafkaSettings
+from streams.engine.adapters.connection import (
+    FETCH_PARTITION_BYTES_MAX,
+    RECORDS_READ_MAX,
+    REQUEST_BYTES_MAX,
+    client_options,
+    topic_identity,
+)
+from streams.engine.adapters.kafka import Pair, send_batches
+from streams.engine.fold import Output
+
+_POLL_MS: Final = 200
+_FETCH_WAIT_MS: Final = 100
+_TRANSACTION_TIMEOUT_MS: Final = 30_000
+
+
+class TopicRecord(NamedTuple):
+    """One committed record; `value` None is a tombstone."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp_ms: int
+
+
+class TopicReader:
+    """Reads all partitions of one topic, committed records only, with no consumer group.
+
+    `positions` is where each partition is read next, past records, transaction markers and gaps:
+    store it, and hand it back as `from_offsets` to go on.
+    """
+
+    def __init__(
+        self, kafka: KafkaSettings, topic: str, *, from_offsets: Mapping[int, int] | None = None
+    ) -> None:
+        """Take the topic and the offset to begin at by partition; others begin at the oldest."""
+        self.positions: dict[int, int] = {}
+        self._kafka = kafka
+        self._topic = topic
+        self._from_offsets = dict(from_offsets or {})
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def __aenter__(self) -> Self:
+        """Connect and find the partitions.
+
+        Raises:
+            InstallationError: There is no such topic.
+        """
+        consumer = AIOKafkaConsumer(
+            **client_options(self._kafka),
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=FETCH_PARTITION_BYTES_MAX,
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
+        )
+        await consumer.start()
+        self._consumer = consumer
+        try:
+            await self._seek(consumer)
+        except InstallationError:
+            await consumer.stop()
+            raise
+        return self
+
+    async def _seek(self, consumer: AIOKafkaConsumer) -> None:
+        _, partition_count = await topic_identity(consumer._client, self._topic)  # noqa: SLF001 - aiokafka offers no other client that is logged in
+        places = [TopicPartition(self._topic, partition) for partition in range(partition_count)]
+        consumer.assign(places)
+        begins = await consumer.beginning_offsets(places)
+        for place in places:
+            offset = max(self._from_offsets.get(place.partition, 0), int(begins[place]))
+            consumer.seek(place, offset)
+            self.positions[place.partition] = offset
+
+    async def __aexit__(self, *_: object) -> None:
+        """Disconnect."""
+        if self._consumer is not None:
+            consumer, self._consumer = self._consumer, None
+            await consumer.stop()
+
+    async def poll(self, *, timeout_ms: int = _POLL_MS) -> list[TopicRecord]:
+        """Return what is there, in order within each partition; empty after `timeout_ms`."""
+        consumer = self._open()
+        polled = await consumer.getmany(timeout_ms=timeout_ms, max_records=RECORDS_READ_MAX)
+        records = [
+            TopicRecord(m.partition, m.offset, m.key, m.value, m.timestamp)
+            for messages in polled.values()
+            for m in messages
+        ]
+        for partition in self.positions:
+            place = TopicPartition(self._topic, partition)
+            self.positions[partition] = await consumer.position(place)
+        return records
+
+    async def ends(self) -> dict[int, int]:
+        """Return the committed end of each partition: the offset after its last record."""
+        consumer = self._open()
+        ends = await consumer.end_offsets(
+            [TopicPartition(self._topic, partition) for partition in self.positions]
+        )
+        return {place.partition: int(offset) for place, offset in ends.items()}
+
+    def _open(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            raise RuntimeError("a reader is entered before it is used")
+        return self._consumer
+
+
+async def read_topic(
+    kafka: KafkaSettings,
+    topic: str,
+    *,
+    from_offsets: Mapping[int, int] | None = None,
+    until_end: bool = False,
+) -> AsyncIterator[list[TopicRecord]]:
+    """Yield batches of committed records of all partitions, in order within each partition.
+
+    With `until_end` it stops at the end that was committed when it began; without, never.
+
+    Raises:
+        InstallationError: There is no such topic.
+    """
+    async with TopicReader(kafka, topic, from_offsets=from_offsets) as reader:
+        ends = await reader.ends() if until_end else {}
+        while not until_end or any(reader.positions[p] < end for p, end in ends.items()):
+            records = await reader.poll()
+            if until_end:
+                records = [record for record in records if record.offset < ends[record.partition]]
+            if records:
+                yield records
+
+
+async def end_offsets(kafka: KafkaSettings, topic: str) -> dict[int, int]:
+    """Return the committed end of each partition of a topic: the offset after its last record.
+
+    Raises:
+        InstallationError: There is no such topic.
+    """
+    async with TopicReader(kafka, topic) as reader:
+        return await reader.ends()
+
+
+class RecordWriter:
+    """An idempotent producer that names the partition itself: for commands and barriers."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        """Take where Kafka is; connects when entered."""
+        self._producer_options = {**client_options(kafka), "max_request_size": REQUEST_BYTES_MAX}
+        self._producer: AIOKafkaProducer | None = None
+
+    async def __aenter__(self) -> Self:
+        """Connect."""
+        self._producer = AIOKafkaProducer(**self._producer_options, enable_idempotence=True)
+        await self._producer.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Send what is buffered and disconnect."""
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def write(self, topic: str, partition: int, key: bytes | None, value: bytes) -> int:
+        """Write one record and wait until Kafka has it; return its offset.
+
+        Raises:
+            KafkaError: The broker refused it or could not be asked.
+        """
+        if self._producer is None:
+            raise RuntimeError("a writer is entered before it is used")
+        told = await self._producer.send_and_wait(topic, value, key=key, partition=partition)
+        return int(told.offset)
+
+
+async def write_transaction(
+    kafka: KafkaSettings, transactional_id: str, records: Sequence[Output]
+) -> None:
+    """Write records to any topics as one transaction: all of them appear, or none.
+
+    Two writers of one `transactional_id` exclude each other: the later fences the earlier.
+
+    Raises:
+        KafkaError: The broker refused it or could not be asked; nothing is visible.
+    """
+    producer = AIOKafkaProducer(
+        **client_options(kafka),
+        transactional_id=transactional_id,
+        transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
+        max_request_size=REQUEST_BYTES_MAX,
+    )
+    async with producer, producer.transaction():
+        for (topic, partition), group in groupby(records, key=lambda r: (r.topic, r.partition)):
+            pairs: list[Pair] = [(record.key, record.value) for record in group]
+            for future in await send_batches(producer, topic, partition, pairs):
+                await future
