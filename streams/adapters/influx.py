@@ -69,4 +69,4 @@ class InfluxPointWriter:
         trace: TracebackType | None,
     ) -> None:
         """Close the connections."""
-        self._client.close()  # type: ignore[no-untyped-call] - the client leaves it bare
+        self._client.close()  # type: ignore[no-untyped-call]  # the client leaves it bare

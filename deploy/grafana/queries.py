@@ -1,0 +1,111 @@
+"""Every Flux query of the dashboard, in one place: the next InfluxDB has another language.
+
+`$site` is the dashboard's variable; `v.timeRangeStart` and its kin are Grafana's. `runnable`
+puts literals in their stead, so that a test can run each query on a real InfluxDB.
+"""
+
+from typing import Final
+
+_SITE: Final = "|> filter(fn: (r) => r.site =~ /^${site:regex}$/)"
+
+
+def _from(measurement: str, field: str) -> str:
+    return (
+        'from(bucket: "${bucket}")\n'
+        "  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)\n"
+        f'  |> filter(fn: (r) => r._measurement == "{measurement}" and r._field == "{field}")'
+    )
+
+
+UNITS_BY_SITE: Final = f"""{_from("stock_level", "on_hand_units")}
+  {_SITE}
+  |> group(columns: ["site", "sku"])
+  |> aggregateWindow(every: v.windowPeriod, fn: last, createEmpty: true)
+  |> fill(usePrevious: true)
+  |> group(columns: ["site", "_time"])
+  |> sum()
+  |> group(columns: ["site"])"""
+
+OUT_OF_STOCK: Final = f"""{_from("stock_level", "available_units")}
+  {_SITE}
+  |> last()
+  |> filter(fn: (r) => r._value <= 0)
+  |> group()
+  |> count()"""
+
+OPEN_BREACHES: Final = f"""{_from("breach", "open")}
+  {_SITE}
+  |> group(columns: ["site", "sku", "kind"])
+  |> sort(columns: ["_time"])
+  |> last()
+  |> filter(fn: (r) => r._value == 1)
+  |> group(columns: ["kind"])
+  |> count()"""
+
+BREACH_TABLE: Final = f"""{_from("breach", "open")}
+  {_SITE}
+  |> group(columns: ["site", "sku", "kind"])
+  |> sort(columns: ["_time"])
+  |> last()
+  |> filter(fn: (r) => r._value == 1)
+  |> group()
+  |> keep(columns: ["_time", "site", "sku", "kind"])
+  |> sort(columns: ["_time"], desc: true)
+  |> limit(n: 100)"""
+
+TRANSFERS_BY_STATE: Final = f"""{_from("transfer", "quantity_units")}
+  |> group(columns: ["state"])
+  |> aggregateWindow(every: v.windowPeriod, fn: count, createEmpty: false)"""
+
+NEEDS_BY_STATE: Final = f"""{_from("need", "quantity_units")}
+  {_SITE}
+  |> group(columns: ["state"])
+  |> aggregateWindow(every: v.windowPeriod, fn: count, createEmpty: false)"""
+
+MOVEMENTS_BY_KIND: Final = f"""{_from("stock_movement", "quantity_units")}
+  {_SITE}
+  |> group(columns: ["kind"])
+  |> aggregateWindow(every: v.windowPeriod, fn: sum, createEmpty: false)"""
+
+BOOK_AND_SHELF_GAP: Final = f"""book = {_from("stock_level", "on_hand_units")}
+  {_SITE}
+  |> last()
+shelf = {_from("stock_level", "sensed_units")}
+  {_SITE}
+  |> last()
+join(tables: {{book: book, shelf: shelf}}, on: ["site", "sku"])
+  |> map(fn: (r) => ({{site: r.site, sku: r.sku, gap: r._value_book - r._value_shelf}}))
+  |> filter(fn: (r) => r.gap != 0)
+  |> group()
+  |> limit(n: 100)"""
+
+BREACH_LATENCY: Final = f"""{_from("breach", "latency_ms")}
+  |> group()
+  |> aggregateWindow(every: v.windowPeriod, fn: max, createEmpty: false)"""
+
+SINK_LAG: Final = f"""{_from("pipeline_lag", "lag_records")}
+  |> group(columns: ["topic"])
+  |> aggregateWindow(every: v.windowPeriod, fn: max, createEmpty: false)"""
+
+STOCK_VALUE: Final = f"""{_from("stock_level", "value_minor")}
+  {_SITE}
+  |> last()
+  |> group()
+  |> sum()"""
+
+SITES: Final = """import "influxdata/influxdb/schema"
+schema.tagValues(bucket: "${bucket}", tag: "site")"""
+
+
+def runnable(query: str, *, bucket: str, start: str, stop: str) -> str:
+    """Return a query with literals for Grafana's variables; times are RFC 3339."""
+    literals = {
+        "${bucket}": bucket,
+        "${site:regex}": ".*",
+        "v.timeRangeStart": start,
+        "v.timeRangeStop": stop,
+        "v.windowPeriod": "1m",
+    }
+    for name, literal in literals.items():
+        query = query.replace(name, literal)
+    return query

@@ -1,0 +1,159 @@
+"""The sink: offsets after the write, patience in an outage, only the bad line refused."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+import stamina
+
+from ingest.contracts import topics
+from streams.contracts.state import LEVEL, Level, key
+from streams.engine.ports import LogRecord
+from streams.ports import PointsRefusedError, WriterUnavailableError
+from streams.settings import SinkSettings
+from streams.sink import Sink
+
+HEALTH_OFF = SinkSettings(health_interval_ms=10**9)
+
+
+class Source:
+    """Records given at once; remembers what was committed."""
+
+    def __init__(self, records: Sequence[LogRecord]) -> None:
+        """Take the one poll's records."""
+        self.records = list(records)
+        self.polled = 0
+        self.committed = 0
+
+    async def poll(self) -> Sequence[LogRecord]:
+        """Return what is left."""
+        rest = self.records[self.polled :]
+        self.polled = len(self.records)
+        return rest
+
+    async def commit(self) -> None:
+        """Remember."""
+        self.committed = self.polled
+
+    async def lags(self) -> dict[tuple[str, int], int]:
+        """Return nothing behind."""
+        return {("t", 0): 0}
+
+
+class Writer:
+    """Fails as told, else keeps the lines; refuses any batch with a line that says bad."""
+
+    def __init__(self, source: Source, failures: int = 0) -> None:
+        """Take how many writes fail before the first that works."""
+        self.source = source
+        self.failures = failures
+        self.lines: list[str] = []
+        self.committed_before_write = 0
+
+    async def write(self, lines: Sequence[str]) -> None:
+        """Write, fail or refuse."""
+        self.committed_before_write = self.source.committed
+        if self.failures:
+            self.failures -= 1
+            raise WriterUnavailableError("down")
+        if any("bad" in line for line in lines):
+            raise PointsRefusedError("unable to parse")
+        self.lines.extend(lines)
+
+
+class Letters:
+    """Keeps dead letters."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.kept: list[tuple[str, bytes]] = []
+
+    async def put(self, origin: str, payload: bytes, detail: str) -> None:
+        """Keep."""
+        assert detail
+        self.kept.append((origin, payload))
+
+
+def level_record(offset: int, sku: str) -> LogRecord:
+    """Return a stock record of one level."""
+    value = msgspec.msgpack.encode(Level(sku=sku, site="S1", on_hand_units=offset))
+    return LogRecord(topics.STOCK.name, 0, offset, key(LEVEL, sku, "S1"), value)
+
+
+def run(source: Source, writer: Writer, letters: Letters, settings: SinkSettings) -> None:
+    """Run one step with fast retries."""
+    sink = Sink(source, writer, letters, settings, now_ms=lambda: 0)
+    with stamina.set_testing(True, attempts=10):
+        asyncio.run(sink.step())
+
+
+def test_offsets_follow_the_write() -> None:
+    """Nothing is committed before the database has it, and all is after."""
+    source = Source([level_record(n, f"sku{n}") for n in range(7)])
+    writer = Writer(source)
+    run(source, writer, Letters(), HEALTH_OFF)
+    assert writer.committed_before_write == 0
+    assert source.committed == 7
+    assert len(writer.lines) == 7
+
+
+def test_an_outage_is_waited_out() -> None:
+    """The same lines are written again until the database takes them; none is dropped."""
+    source = Source([level_record(0, "a")])
+    writer = Writer(source, failures=4)
+    run(source, writer, Letters(), HEALTH_OFF)
+    assert len(writer.lines) == 1
+    assert source.committed == 1
+
+
+def test_only_the_bad_line_is_refused() -> None:
+    """A refused batch is bisected down to the line at fault."""
+    skus = ["a", "b", "bad", "c", "d"]
+    source = Source([level_record(n, sku) for n, sku in enumerate(skus)])
+    writer, letters = Writer(source), Letters()
+    run(source, writer, letters, HEALTH_OFF)
+    assert len(writer.lines) == 4
+    assert len(letters.kept) == 1
+    assert b"sku=bad" in letters.kept[0][1]
+    assert source.committed == 5
+
+
+def test_a_foreign_record_is_a_dead_letter() -> None:
+    """Bytes that are no frame are kept with their origin, and the rest goes on."""
+    foreign = LogRecord(topics.MOVEMENTS.name, 2, 11, None, b"\x07")
+    source = Source([foreign, level_record(0, "a")])
+    writer, letters = Writer(source), Letters()
+    run(source, writer, letters, HEALTH_OFF)
+    assert letters.kept == [("shelfstream.movements/2/11", b"\x07")]
+    assert len(writer.lines) == 1
+
+
+def test_batches_keep_their_limit() -> None:
+    """No write holds more lines than the limit says."""
+    source = Source([level_record(n, f"sku{n}") for n in range(10)])
+    sizes: list[int] = []
+
+    class Counting(Writer):
+        async def write(self, lines: Sequence[str]) -> None:
+            sizes.append(len(lines))
+            await super().write(lines)
+
+    run(
+        source,
+        Counting(source),
+        Letters(),
+        SinkSettings(batch_lines_max=4, health_interval_ms=10**9),
+    )
+    assert sizes == [4, 4, 2]
+
+
+def test_health_is_told() -> None:
+    """Lag by partition and the sink's own counters are points too."""
+    source = Source([])
+    writer = Writer(source)
+    sink = Sink(source, writer, Letters(), SinkSettings(), now_ms=lambda: 10**6)
+    asyncio.run(sink.step())
+    assert [line.partition(",")[0].partition(" ")[0] for line in writer.lines] == [
+        "pipeline_lag",
+        "pipeline_sink",
+    ]
