@@ -1,0 +1,88 @@
+"""Who may touch what: brokers behind adapters, pure modules pure, package names ours alone."""
+
+import re
+from importlib.metadata import packages_distributions
+
+from tests.architecture.source_tree import PACKAGES, ROOT, modules
+
+CLIENTS = {
+    "faust": 2,
+    "mode": 2,
+    "paho": 3,
+    "kafka": 3,
+    "aiokafka": 6,
+    "influxdb_client": 1,
+    "apprise": 1,
+}
+"""Most files that may import each client library."""
+
+PURE = re.compile(
+    r"^(streams\.(domain|contracts)(\.|$)|streams\.points$|ingest\.(frames|partitions|normalise|"
+    r"batcher|clocks|wire|catalog|barcodes)$|alerting\.(rules|fold)$|"
+    r"simulators\.(world|demand|faults|oracle|verification|gateway)$)"
+)
+IMPURE = {"asyncio", "os", "socket", "time", "random", "threading", *CLIENTS}
+
+
+def test_client_libraries_stay_in_few_files() -> None:
+    """Each broker or database client is imported by a handful of adapters at most."""
+    users = {
+        client: [m.name for m in modules() if any(i.split(".")[0] == client for i in m.imports())]
+        for client in CLIENTS
+    }
+    assert not {client: names for client, names in users.items() if len(names) > CLIENTS[client]}
+
+
+def test_pure_modules_are_pure() -> None:
+    """Folds, models and mappings import no clock, socket, randomness or broker."""
+    offenders = {}
+    for module in modules():
+        if PURE.match(module.name):
+            impure = {i.split(".")[0] for i in module.imports()} & IMPURE
+            if impure - _type_checking_only(module.path.read_text(encoding="utf-8")):
+                offenders[module.name] = impure
+    assert not offenders
+
+
+def _type_checking_only(source: str) -> set[str]:
+    """Return modules imported under TYPE_CHECKING: named in annotations, never called."""
+    block = re.search(r"^if TYPE_CHECKING:\n((?:    .*\n|\n)+)", source, re.MULTILINE)
+    if block is None:
+        return set()
+    return set(re.findall(r"^    (?:import|from) (\w+)", block.group(1), re.MULTILINE))
+
+
+def test_every_pure_name_exists() -> None:
+    """The pattern above names modules that are really there, so that a rename is noticed."""
+    assert sum(bool(PURE.match(m.name)) for m in modules()) >= 20
+
+
+def test_package_names_are_ours_alone() -> None:
+    """No other distribution ships a top-level package of our names."""
+    owners = packages_distributions()
+    assert {name: owners.get(name) for name in PACKAGES} == {
+        name: ["shelfstream"] for name in PACKAGES
+    } or all(set(owners.get(name, ["shelfstream"])) == {"shelfstream"} for name in PACKAGES)
+
+
+def test_no_path_of_a_machine_and_no_registry_is_named() -> None:
+    """The tree holds no absolute home or work path and no package registry's host."""
+    parts = [
+        "/wo" + "rk/",
+        "/ro" + "ot/",
+        "py" + "pi.org",
+        "pytho" + "nhosted",
+        "npm" + "js",
+        "crates" + ".io",
+    ]
+    parts += ["repo1.ma" + "ven", "proxy.go" + "lang", "deb.deb" + "ian"]
+    found = []
+    for path in ROOT.rglob("*"):
+        inside = path.relative_to(ROOT).parts
+        if not path.is_file() or any(p.startswith(".") and p != ".ci" for p in inside[:-1]):
+            continue
+        if path.suffix in {".pyc", ".gz", ".png"} or "__pycache__" in inside:
+            continue
+        text = path.read_text(encoding="utf-8", errors="ignore")
+        found += [f"{path.relative_to(ROOT)}: {part}" for part in parts if part in text]
+    assert not found
