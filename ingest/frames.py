@@ -96,6 +96,8 @@ class ScanInput(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
     order_id: str = ""
     unit_cost_minor: int = -1
     """Cost of one base unit on a receipt; -1 where unknown."""
+    expires_at_ms: int = 0
+    """End of the lot's expiry day, from the barcode; 0 where unknown."""
 
 
 class StatusInput(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):

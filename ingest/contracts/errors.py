@@ -8,7 +8,10 @@ ShelfstreamError
 │   ├── PartitionCountError
 │   ├── TopicIdentityError
 │   └── LogGapError
+├── DeliveryError        Kafka did not take a record in time
+├── BridgeTakenError     another process serves this bridge's client id
 ├── FencedError          a newer owner has taken this partition
+├── StalledError         a worker has had frames to read and got nowhere
 └── StackError           a part of the local stack can't be installed or started
 
 Refusals the business expects are values with a reason, never exceptions.
@@ -47,8 +50,20 @@ class LogGapError(InstallationError):
     """The input log begins after the next offset that the state needs."""
 
 
+class DeliveryError(ShelfstreamError):
+    """Kafka refused a record or did not take it in time; the process must end."""
+
+
+class BridgeTakenError(ShelfstreamError):
+    """Another living process serves this bridge's client id; this one must end."""
+
+
 class FencedError(ShelfstreamError):
     """A newer owner has taken this partition; this process must end."""
+
+
+class StalledError(ShelfstreamError):
+    """A worker has had frames to read and made no progress for too long."""
 
 
 class StackError(ShelfstreamError):

@@ -29,7 +29,7 @@ Identifier = Annotated[
 Code = Annotated[
     str, Field(min_length=1, max_length=IDENTIFIER_LENGTH_MAX, pattern=r"^[^\x00-\x1f]+$")
 ]
-Barcode = Annotated[str, Field(min_length=4, max_length=512, pattern=r"^\][A-Za-z]\d")]
+Barcode = Annotated[str, Field(min_length=4, max_length=512, pattern=r"^\][A-Za-z][0-9]")]
 TimeMs = Annotated[int, Field(ge=0, le=TIME_MS_MAX)]
 Sequence = Annotated[int, Field(ge=0, le=2**53 - 1)]
 
@@ -75,7 +75,7 @@ class Scan(_Wire):
     """Times scanned; a GTIN of a case multiplies it. Negative only for `adjust`."""
     historical: bool = False
     sku: Code | None = None
-    gtin: Annotated[str, Field(pattern=r"^(\d{8}|\d{12}|\d{13}|\d{14})$")] | None = None
+    gtin: Annotated[str, Field(pattern=r"^([0-9]{8}|[0-9]{12}|[0-9]{13}|[0-9]{14})$")] | None = None
     barcode: Barcode | None = None
     """Raw content with its symbology identifier, such as `]C1` or `]d2`."""
     location: str = Field(default="", max_length=IDENTIFIER_LENGTH_MAX)

@@ -1,0 +1,226 @@
+"""The fast lane: a socket that parses PUBLISH packets itself and leaves the rest to paho.
+
+paho reads a packet byte by byte and calls back for each message, which costs 30 us; here whatever
+the socket holds is cut into packets at once. Writing is a lane too: paho's packets and ours go
+into one buffer, whole packets only, so PUBACKs and receipts can leave many in one write between
+paho's own.
+"""
+
+import socket
+import ssl
+from typing import Final
+
+READ_BYTES: Final = 256 * 1024
+FILL_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Read from the socket at once."""
+OUT_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Waiting to be written; above it paho is told to wait and receipts are dropped."""
+
+_PUBLISH: Final = 3
+_CONTINUES: Final = 128
+_VARINT_BYTES_MAX: Final = 4
+_WAIT: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+Publish = tuple[bytes, int, bytes]
+"""Topic, packet identifier (0 for QoS 0) and payload."""
+
+
+class MalformedPacketError(Exception):
+    """The broker sent what is no MQTT 5; the connection must be closed."""
+
+
+class PacketParser:
+    """Cuts a byte stream into PUBLISH packets and everything else. Pure."""
+
+    def __init__(self) -> None:
+        """Begin with an empty stream."""
+        self._buffer = bytearray()
+        self._wanted = 2
+        self.publishes: list[Publish] = []
+        self.control = bytearray()
+        """Whole packets of all other types, in order."""
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the stream, however they are split.
+
+        Raises:
+            MalformedPacketError: A length of more than four bytes, or a PUBLISH that is too short.
+        """
+        buffer = self._buffer
+        buffer += data
+        end = len(buffer)
+        if end < self._wanted:
+            return  # a large packet in many pieces is looked at once, when it is whole
+        start = 0
+        while end - start >= 2:  # noqa: PLR2004 - the shortest packet
+            body, length = _varint(buffer, start + 1, end)
+            if body < 0:
+                self._wanted = 0
+                break
+            stop = body + length
+            if stop > end:
+                self._wanted = stop - start
+                break
+            if buffer[start] >> 4 == _PUBLISH:
+                self.publishes.append(_publish(buffer, start, body, stop))
+            else:
+                self.control += buffer[start:stop]
+            start = stop
+        else:
+            self._wanted = 2
+        del buffer[:start]
+
+
+def _varint(buffer: bytearray, place: int, end: int) -> tuple[int, int]:
+    """Return where the varint ends and its value; (-1, 0) where it is not whole."""
+    value = shift = 0
+    for _ in range(_VARINT_BYTES_MAX):
+        if place >= end:
+            return -1, 0
+        byte = buffer[place]
+        place += 1
+        value |= (byte & 127) << shift
+        if byte < _CONTINUES:
+            return place, value
+        shift += 7
+    raise MalformedPacketError("a length of more than four bytes")
+
+
+def _publish(buffer: bytearray, start: int, body: int, stop: int) -> Publish:
+    if stop - body < 3:  # noqa: PLR2004 - length of the topic and of the properties
+        raise MalformedPacketError("a PUBLISH without a topic")
+    topic_end = body + 2 + (buffer[body] << 8 | buffer[body + 1])
+    place = topic_end
+    packet_id = 0
+    if buffer[start] & 6:
+        place += 2
+    if place >= stop:
+        raise MalformedPacketError("a PUBLISH shorter than its topic")
+    if buffer[start] & 6:
+        packet_id = buffer[topic_end] << 8 | buffer[topic_end + 1]
+    properties_length = buffer[place]
+    place += 1
+    if properties_length:
+        if properties_length >= _CONTINUES:
+            place, properties_length = _varint(buffer, place - 1, stop)
+        place += properties_length
+        if properties_length < 0 or not 0 < place <= stop:
+            raise MalformedPacketError("a PUBLISH shorter than its properties")
+    return bytes(buffer[body + 2 : topic_end]), packet_id, bytes(buffer[place:stop])
+
+
+def publish_packet(topic: str, payload: bytes, *, retain: bool = False) -> bytes:
+    """Return a PUBLISH packet of QoS 0 without properties, MQTT 5."""
+    name = topic.encode()
+    body = len(name).to_bytes(2, "big") + name + b"\x00" + payload
+    length, head = len(body), bytearray((0x31 if retain else 0x30,))
+    while True:
+        length, byte = length >> 7, length & 127
+        head.append(byte | (_CONTINUES if length else 0))
+        if not length:
+            return bytes(head) + body
+
+
+class LaneSocket:
+    """What paho takes for its socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        """Take a connected socket (TLS done)."""
+        self._sock = sock
+        self._out = bytearray()
+        self._ended = False
+        self.parser = PacketParser()
+
+    def fill(self) -> None:
+        """Read what is there, at most `FILL_BYTES_MAX`, and parse it.
+
+        Raises:
+            MalformedPacketError: From the parser.
+        """
+        read = 0
+        while not self._ended and read < FILL_BYTES_MAX:
+            try:
+                data = self._sock.recv(READ_BYTES)
+            except _WAIT:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._ended = True
+                return
+            read += len(data)
+            self.parser.feed(data)
+
+    @property
+    def readable(self) -> bool:
+        """Whether paho has something to read: control packets, or the end."""
+        return bool(self.parser.control) or self._ended
+
+    @property
+    def writable_wanted(self) -> bool:
+        """Whether bytes wait to be written."""
+        return bool(self._out)
+
+    @property
+    def out_full(self) -> bool:
+        """Whether more than `OUT_BYTES_MAX` wait to be written."""
+        return len(self._out) > OUT_BYTES_MAX
+
+    def write(self, packets: bytes | bytearray) -> None:
+        """Queue whole packets of our own."""
+        self._out += packets
+
+    def drain(self) -> None:
+        """Write what the socket takes."""
+        try:
+            while self._out:
+                sent = self._sock.send(self._out)
+                del self._out[:sent]
+        except _WAIT:
+            return
+        except OSError:
+            self._ended = True
+
+    def recv(self, size: int) -> bytes:
+        """Give paho the next bytes of its control packets.
+
+        Raises:
+            BlockingIOError: There are none now.
+        """
+        control = self.parser.control
+        if control:
+            data = bytes(control[:size])
+            del control[:size]
+            return data
+        if self._ended:
+            return b""
+        raise BlockingIOError
+
+    def send(self, data: bytes | bytearray) -> int:
+        """Take a packet of paho's, always whole.
+
+        Raises:
+            BlockingIOError: Too much waits to be written.
+        """
+        if self.out_full:
+            raise BlockingIOError
+        self._out += data
+        self.drain()
+        return len(data)
+
+    def fileno(self) -> int:
+        """Return the file descriptor to wait on."""
+        return self._sock.fileno()
+
+    def setblocking(self, flag: bool) -> None:
+        """Set the socket's mode, as paho asks."""
+        self._sock.setblocking(flag)
+
+    def pending(self) -> int:
+        """Return how many decrypted bytes TLS holds; 0 without TLS."""
+        return self._sock.pending() if isinstance(self._sock, ssl.SSLSocket) else 0
+
+    def close(self) -> None:
+        """Close the socket, after a last attempt to write what waits."""
+        self.drain()
+        self._sock.close()

@@ -1,0 +1,122 @@
+"""When a frame is full, and when a message may be acknowledged. Pure.
+
+A message may spread over several frames and dead letters, and a frame gathers items of many
+messages. A message is done when everything made from it is in Kafka; messages are released in the
+order received, the done prefix only, as MQTT 5 wants its acknowledgements.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from ingest.frames import FRAME_AGE_MS_MAX, FRAME_ITEMS_MAX, InputItem
+from ingest.normalise import Range
+from ingest.ports import Token
+
+
+class InFlight:
+    """A message between its receipt and its acknowledgement."""
+
+    __slots__ = ("accepted_topic", "parts", "ranges", "token")
+
+    def __init__(self, token: Token, accepted_topic: str, ranges: list[Range]) -> None:
+        """Take the token, and the topic (or "") and ranges of its receipt."""
+        self.token = token
+        self.accepted_topic = accepted_topic
+        self.ranges = ranges
+        self.parts = 0
+        """Frames and dead letters that are not in Kafka yet."""
+
+
+class AckLedger:
+    """The messages in flight, in the order received."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._messages: deque[InFlight] = deque()
+
+    def __len__(self) -> int:
+        """Return how many messages are in flight."""
+        return len(self._messages)
+
+    def opened(self, token: Token, accepted_topic: str, ranges: list[Range]) -> InFlight:
+        """Enter a message that was just received."""
+        message = InFlight(token, accepted_topic, ranges)
+        self._messages.append(message)
+        return message
+
+    def released(self) -> list[InFlight]:
+        """Take out the messages at the front whose every part is in Kafka."""
+        messages = self._messages
+        released: list[InFlight] = []
+        while messages and messages[0].parts == 0:
+            released.append(messages.popleft())
+        return released
+
+
+@dataclass(slots=True)
+class Batch:
+    """The items of one frame to be, and the messages it is a part of."""
+
+    partition: int
+    opened_at_ms: int
+    """When its first item came, by the clock that measures ages."""
+    received_at_ms: int
+    """The installation's time at its first item."""
+    items: list[InputItem] = field(default_factory=list)
+    messages: list[InFlight] = field(default_factory=list)
+
+
+class FrameBatcher:
+    """Gathers items by partition until a frame is full or old."""
+
+    def __init__(
+        self, *, items_max: int = FRAME_ITEMS_MAX, age_ms_max: int = FRAME_AGE_MS_MAX
+    ) -> None:
+        """Take the limits of a frame: items, and milliseconds since the first of them."""
+        self._items_max = items_max
+        self._age_ms_max = age_ms_max
+        self._open: dict[int, Batch] = {}
+        self._sealed: list[Batch] = []
+
+    def add(
+        self,
+        partition: int,
+        item: InputItem,
+        message: InFlight | None,
+        *,
+        at_ms: int,
+        received_at_ms: int,
+    ) -> None:
+        """Add one item; `message` is what it came from, if that waits for an acknowledgement.
+
+        Args:
+            partition: The item's partition.
+            item: The input.
+            message: Counted once a frame, however many of its items the frame holds.
+            at_ms: Now, by the clock that measures ages.
+            received_at_ms: The installation's time.
+        """
+        batch = self._open.get(partition)
+        if batch is None:
+            batch = self._open[partition] = Batch(partition, at_ms, received_at_ms)
+        batch.items.append(item)
+        if message is not None and not (batch.messages and batch.messages[-1] is message):
+            batch.messages.append(message)
+            message.parts += 1
+        if len(batch.items) >= self._items_max:
+            self._sealed.append(self._open.pop(partition))
+
+    def due(self, at_ms: int) -> list[Batch]:
+        """Take out the frames that are full, or old at `at_ms`."""
+        oldest_ms = at_ms - self._age_ms_max
+        aged = [key for key, batch in self._open.items() if batch.opened_at_ms <= oldest_ms]
+        self._sealed.extend(self._open.pop(key) for key in aged)
+        sealed, self._sealed = self._sealed, []
+        return sealed
+
+    def seal(self) -> list[Batch]:
+        """Take out everything, whatever its age."""
+        self._sealed.extend(self._open.values())
+        self._open.clear()
+        sealed, self._sealed = self._sealed, []
+        return sealed

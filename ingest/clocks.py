@@ -1,0 +1,104 @@
+"""How far each source's clock is off, guessed from when its events arrive.
+
+The delay of an event is its arrival minus what its source says; the lowest delays of a source are
+its clock's error plus the shortest way to us. Kept per source: the two lowest delays of this
+window and of the one before, of which the second lowest counts, so one stray event moves nothing.
+Historical events say nothing about the clock and are left out, and so are the first seconds of a
+source, which after an outage of ours are a backlog and not a delay.
+
+The corrected time is stored in the input. It is only guessed once: another bridge, or this one
+after a restart, may correct a repeat of the same event differently.
+"""
+
+from typing import Final
+
+CLOCK_SAMPLES_MIN: Final = 8
+CLOCK_SPAN_MS_MIN: Final = 60_000
+"""A source is corrected only after it was heard for this long."""
+CLOCK_WINDOW_MS: Final = 600_000
+CLOCK_TOLERANCE_MS: Final = 2_000
+"""A smaller offset is taken as 0: it is the way to us and not the clock."""
+CLOCK_TOLERANCE_DRIVEN_MS: Final = 3_600_000
+"""Driven time moves in steps, so events and arrivals differ by a step for no fault of a clock."""
+CLOCK_OFFSET_MS_LIMIT: Final = 300_000
+"""Sources further off are flagged."""
+CLOCK_SOURCES_MAX: Final = 200_000
+_UNKNOWN: Final = 2**62
+
+
+class _Delays:
+    __slots__ = ("before", "first_ms", "lowest", "samples", "second", "window_ms")
+
+    def __init__(self, received_at_ms: int) -> None:
+        self.first_ms = received_at_ms
+        self.window_ms = received_at_ms
+        self.samples = 0
+        self.before = _UNKNOWN
+        self.lowest = _UNKNOWN
+        self.second = _UNKNOWN
+
+    def observe(self, delay_ms: int, received_at_ms: int) -> None:
+        if received_at_ms - self.window_ms >= CLOCK_WINDOW_MS:
+            self.before = self.second
+            self.lowest = self.second = _UNKNOWN
+            self.window_ms = received_at_ms
+        self.samples += 1
+        if delay_ms < self.lowest:
+            self.second = self.lowest
+            self.lowest = delay_ms
+        elif delay_ms < self.second:
+            self.second = delay_ms
+
+    def offset_ms(self, received_at_ms: int) -> int:
+        if self.samples < CLOCK_SAMPLES_MIN or received_at_ms - self.first_ms < CLOCK_SPAN_MS_MIN:
+            return 0
+        offset_ms = min(self.before, self.second)
+        return 0 if offset_ms == _UNKNOWN else offset_ms
+
+
+class SourceClocks:
+    """Offsets of the clocks of all sources of one bridge; constant size a source."""
+
+    def __init__(self, *, driven: bool = False) -> None:
+        """Take whether the installation's time is driven, which widens the tolerance."""
+        self._driven = driven
+        self._tolerance_ms = CLOCK_TOLERANCE_DRIVEN_MS if driven else CLOCK_TOLERANCE_MS
+        self._sources: dict[str, _Delays] = {}
+
+    def corrected_ms(
+        self, source: str, observed_at_ms: int, *, historical: bool, received_at_ms: int
+    ) -> int:
+        """Return the observation time by our clock, UTC milliseconds, and learn from the event.
+
+        In wall time the result is never later than `received_at_ms`.
+        """
+        delays = self._sources.get(source)
+        if delays is None:
+            delays = self._added(source, received_at_ms)
+        if not historical and received_at_ms:
+            delays.observe(received_at_ms - observed_at_ms, received_at_ms)
+        offset_ms = delays.offset_ms(received_at_ms)
+        if offset_ms and abs(offset_ms) > self._tolerance_ms:
+            observed_at_ms = max(0, observed_at_ms + offset_ms)
+        if self._driven or observed_at_ms <= received_at_ms:
+            return observed_at_ms
+        return received_at_ms
+
+    def offset_ms(self, source: str, received_at_ms: int) -> int:
+        """Return how late a source's clock runs, in milliseconds; negative where it is ahead."""
+        delays = self._sources.get(source)
+        return delays.offset_ms(received_at_ms) if delays else 0
+
+    def flagged(self, received_at_ms: int) -> list[str]:
+        """Return the sources whose clock is further off than `CLOCK_OFFSET_MS_LIMIT`, sorted."""
+        return sorted(
+            source
+            for source, delays in self._sources.items()
+            if abs(delays.offset_ms(received_at_ms)) > CLOCK_OFFSET_MS_LIMIT
+        )
+
+    def _added(self, source: str, received_at_ms: int) -> _Delays:
+        if len(self._sources) >= CLOCK_SOURCES_MAX:
+            del self._sources[next(iter(self._sources))]
+        delays = self._sources[source] = _Delays(received_at_ms)
+        return delays

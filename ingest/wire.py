@@ -1,0 +1,173 @@
+"""The wire language as msgspec structs: the hot path's twin of `ingest.contracts.events`.
+
+Both accept and refuse the same bytes (tests/property/test_wire.py). Of a repeated key the last one
+counts, and every occurrence must be valid. Decoding here costs a quarter of pydantic's time; the
+wording of a refusal still comes from pydantic, off the hot path (`explain`).
+"""
+
+from typing import Annotated, Final, Literal, TypeVar
+
+import msgspec
+from pydantic import TypeAdapter, ValidationError
+
+from ingest.contracts import events
+from ingest.contracts.events import (
+    IDENTIFIER_LENGTH_MAX,
+    QUANTITY_UNITS_MAX,
+    TAGS_MAX,
+    TIME_MS_MAX,
+    WEIGHT_G_MAX,
+    DeadLetterReason,
+)
+from ingest.frames import ScanAction
+
+_DETAIL_LENGTH_MAX: Final = 500
+
+# `\Z`, for Python's `$` also matches before a newline at the end.
+Identifier = Annotated[
+    str,
+    msgspec.Meta(min_length=1, max_length=IDENTIFIER_LENGTH_MAX, pattern=r"^[^\x00-\x1f/+#]+\Z"),
+]
+Code = Annotated[
+    str,
+    msgspec.Meta(min_length=1, max_length=IDENTIFIER_LENGTH_MAX, pattern=r"^[^\x00-\x1f]+\Z"),
+]
+Text = Annotated[str, msgspec.Meta(max_length=IDENTIFIER_LENGTH_MAX)]
+TimeMs = Annotated[int, msgspec.Meta(ge=0, le=TIME_MS_MAX)]
+Sequence = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+
+
+class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Twin of `events.Reading`."""
+
+    source: Identifier
+    boot: Identifier
+    seq: Sequence
+    observed_at_ms: TimeMs
+    channel: Identifier
+    historical: bool = False
+    weight_g: Annotated[int, msgspec.Meta(ge=-WEIGHT_G_MAX, le=WEIGHT_G_MAX)] | None = None
+    units: Annotated[int, msgspec.Meta(ge=0, le=QUANTITY_UNITS_MAX)] | None = None
+    distance_mm: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | None = None
+    tags: Annotated[list[Code], msgspec.Meta(max_length=TAGS_MAX)] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse anything but exactly one payload.
+
+        Raises:
+            ValueError: None or several of the four payloads are given.
+        """
+        missing = (
+            (self.weight_g is None)
+            + (self.units is None)
+            + (self.distance_mm is None)
+            + (self.tags is None)
+        )
+        if missing != 3:  # noqa: PLR2004 - four payloads, one given
+            raise ValueError("exactly one of weight_g, units, distance_mm, tags must be given")
+
+
+class Scan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Twin of `events.Scan`."""
+
+    source: Identifier
+    boot: Identifier
+    seq: Sequence
+    observed_at_ms: TimeMs
+    action: ScanAction
+    quantity: Annotated[int, msgspec.Meta(ge=-QUANTITY_UNITS_MAX, le=QUANTITY_UNITS_MAX)] = 1
+    historical: bool = False
+    sku: Code | None = None
+    gtin: (
+        Annotated[str, msgspec.Meta(pattern=r"^([0-9]{8}|[0-9]{12}|[0-9]{13}|[0-9]{14})\Z")] | None
+    ) = None
+    barcode: (
+        Annotated[str, msgspec.Meta(min_length=4, max_length=512, pattern=r"^\][A-Za-z][0-9]")]
+        | None
+    ) = None
+    location: Text = ""
+    lot: Annotated[str, msgspec.Meta(max_length=20)] = ""
+    transfer_id: Annotated[str, msgspec.Meta(max_length=2 * IDENTIFIER_LENGTH_MAX)] = ""
+    counterpart_site: Text = ""
+    order_id: Text = ""
+    unit_cost_minor: Annotated[int, msgspec.Meta(ge=-1, le=2**53 - 1)] = -1
+
+    def __post_init__(self) -> None:
+        """Refuse a scan of no article or of several, and a negative one that does not adjust.
+
+        Raises:
+            ValueError: With the reason.
+        """
+        if (self.sku is None) + (self.gtin is None) + (self.barcode is None) != 2:  # noqa: PLR2004 - three names, one given
+            raise ValueError("exactly one of sku, gtin, barcode must be given")
+        if self.quantity < 0 and self.action != "adjust":
+            raise ValueError("a negative quantity is for adjust only")
+
+
+class DeviceStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Twin of `events.DeviceStatus`."""
+
+    source: Identifier
+    boot: Identifier
+    state: Literal["online", "offline"]
+    battery_pct: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
+
+
+class DrivenTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Twin of `events.DrivenTime`."""
+
+    at_ms: TimeMs
+
+
+class Numbered(msgspec.Struct, frozen=True, gc=False):
+    """What a receipt needs of an event, read even from one that is refused."""
+
+    boot: Identifier
+    seq: Sequence
+
+
+EventT = TypeVar("EventT", Reading, Scan, DeviceStatus)
+
+READINGS: Final[msgspec.json.Decoder[Reading | list[Reading]]] = msgspec.json.Decoder(
+    Reading | list[Reading]
+)
+SCANS: Final[msgspec.json.Decoder[Scan | list[Scan]]] = msgspec.json.Decoder(Scan | list[Scan])
+STATUSES: Final[msgspec.json.Decoder[DeviceStatus | list[DeviceStatus]]] = msgspec.json.Decoder(
+    DeviceStatus | list[DeviceStatus]
+)
+TIMES: Final = msgspec.json.Decoder(DrivenTime)
+NUMBERED: Final = msgspec.json.Decoder(Numbered)
+CUTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+"""Cuts a batch into the raw bytes of its events, when one of them is bad."""
+
+_MODELS: Final[dict[str, TypeAdapter[object]]] = {
+    "readings": TypeAdapter(events.Reading),
+    "scans": TypeAdapter(events.Scan),
+    "status": TypeAdapter(events.DeviceStatus),
+    "_time": TypeAdapter(events.DrivenTime),
+}
+_ABSURD: Final = frozenset({"less_than_equal", "greater_than_equal"})
+
+
+def explain(leaf: str, raw: bytes, error: Exception) -> tuple[DeadLetterReason, str]:
+    """Return why `raw` was refused, in pydantic's words where it has some.
+
+    Args:
+        leaf: Last level of the topic: readings, scans, status or _time.
+        raw: The bytes of one event.
+        error: What msgspec said.
+    """
+    try:
+        _MODELS[leaf].validate_json(raw)
+    except ValidationError as refusal:
+        first = refusal.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        detail = f"{where}: {first['msg']}" if where else str(first["msg"])
+        return _reason(first["type"]), detail[:_DETAIL_LENGTH_MAX]
+    return "bad_schema", str(error)[:_DETAIL_LENGTH_MAX]
+
+
+def _reason(kind: str) -> DeadLetterReason:
+    if kind == "json_invalid":
+        return "bad_json"
+    return "absurd_value" if kind in _ABSURD else "bad_schema"
