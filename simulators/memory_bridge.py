@@ -125,11 +125,7 @@ class InMemoryMessageSource:
     def _send(self, topic: str, payload: bytes, *, qos: int, retain: bool) -> None:
         connection = self._connection
         if connection is not None and connection.open:
-            self._link.post(
-                lambda: (
-                    connection.open and connection.publish(topic, payload, qos=qos, retain=retain)
-                )
-            )
+            self._link.post(lambda: connection.forward(topic, payload, qos=qos, retain=retain))
 
 
 class InMemorySendHandle:

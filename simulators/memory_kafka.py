@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextvars import Context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Literal
 
 from ingest.contracts.errors import FencedError
@@ -50,6 +51,7 @@ class PartitionLog:
         self.begin_offset = 0
         self.end_offset = 0
         self._open: dict[Transaction, int] = {}
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
     @property
     def stable_offset(self) -> int:
@@ -70,6 +72,7 @@ class PartitionLog:
         self._put(LogRecord(self.end_offset, None, None, transaction, marker=True))
         del self._open[transaction]
         transaction.partitions.remove(self)
+        self.tell()
 
     def read_committed(self, begin_offset: int, end_offset: int | None = None) -> list[LogRecord]:
         """Return what a `read_committed` consumer sees from one offset to below another."""
@@ -80,6 +83,25 @@ class PartitionLog:
             if not record.marker
             and (record.transaction is None or record.transaction.outcome == "committed")
         ]
+
+    def readable(self, offset: int) -> "asyncio.Future[None]":
+        """Return a future that is done once `read_committed` gets beyond an offset."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.stable_offset > offset:
+            future.set_result(None)
+        else:
+            self._waiting.append((offset, future))
+        return future
+
+    def tell(self) -> None:
+        """Wake who waits for what can be read by now."""
+        if not self._waiting:
+            return
+        stable = self.stable_offset
+        for offset, future in self._waiting:
+            if stable > offset and not future.done():
+                future.set_result(None)
+        self._waiting = [one for one in self._waiting if not one[1].done()]
 
     def truncate(self, begin_offset: int) -> None:
         """Drop all records below an offset, as retention does."""
@@ -113,6 +135,8 @@ class PartitionLog:
     def _put(self, record: LogRecord) -> int:
         self.records.append(record)
         self.end_offset = record.offset + 1
+        if record.transaction is None:
+            self.tell()
         return record.offset
 
 
@@ -178,7 +202,6 @@ class MemoryKafka:
         self._producers: dict[str, _Producer] = {}
         self._timeout_s = transaction_timeout_s
         self._marker_delay_s = marker_delay_s
-        self._changed: list[Callable[[], None]] = []
 
     def create_topic(self, name: str, partition_count: int) -> TopicLog:
         """Create a topic, or make it again with a new id and no records."""
@@ -197,16 +220,10 @@ class MemoryKafka:
         """
         return self.topics[topic].partitions[partition]
 
-    def listen(self, changed: Callable[[], None]) -> None:
-        """Call back whenever new records may be readable."""
-        self._changed.append(changed)
-
     def append(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> int:
         """Append a plain record and return its offset."""
         self.counts.appends += 1
-        offset = self.partition(topic, partition).append(key, value)
-        self._tell()
-        return offset
+        return self.partition(topic, partition).append(key, value)
 
     def init_producer(self, transactional_id: str) -> ProducerId | None:
         """Start a producer: fence the older one, abort its transaction; return the newer.
@@ -294,25 +311,13 @@ class MemoryKafka:
             if self._marker_delay_s is None:
                 partition.mark(transaction)
             else:
-                self._later(self._marker_delay_s(), self._marker(partition, transaction))
-        self._tell()
-
-    def _marker(self, partition: PartitionLog, transaction: Transaction) -> Callable[[], None]:
-        def write() -> None:
-            partition.mark(transaction)
-            self._tell()
-
-        return write
+                self._later(self._marker_delay_s(), partial(partition.mark, transaction))
 
     def _time_out(self, producer: _Producer, transaction: Transaction) -> None:
         if transaction.outcome == "open":
             self.counts.aborts_by_timeout += 1
             producer.epoch += 1  # the broker fences whom it has given up
             self._end(producer, "aborted")
-
-    def _tell(self) -> None:
-        for changed in self._changed:
-            changed()
 
     def _later(self, delay_s: float, callback: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_later(delay_s, callback, context=Context())

@@ -1,4 +1,4 @@
-"""A double of an MQTT 5 broker in memory: QoS 0 and 1, retained messages, persistent sessions, redelivery, last wills.
+"""A double of an MQTT 5 broker in memory: QoS 0 and 1, sessions, retained messages, last wills.
 
 A session keeps what its client has not acknowledged, sends no more than the client's receive
 maximum at a time, in order, and sends again, marked as a duplicate, after a reconnect. A second
@@ -93,6 +93,11 @@ class MqttConnection:
         if not self.open:
             raise ConnectionError("the MQTT connection is closed")
         self._broker.publish(topic, payload, qos=qos, retain=retain)
+
+    def forward(self, topic: str, payload: bytes, *, qos: int, retain: bool) -> None:
+        """Publish, or drop the message where the connection has gone meanwhile."""
+        if self.open:
+            self.publish(topic, payload, qos=qos, retain=retain)
 
     def ack(self, mid: int) -> None:
         """Acknowledge one message; an unknown packet id is ignored, as brokers do."""
