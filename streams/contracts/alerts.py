@@ -126,6 +126,29 @@ class Delivery(msgspec.Struct, frozen=True, array_like=True, tag=1, kw_only=True
 DELIVERY_FRAMES: Final[FrameCodec[Delivery]] = FrameCodec(Delivery)
 
 
+AlertHappening = Literal[
+    "raised",
+    "raised_again",
+    "told",
+    "repeated",
+    "delivered",
+    "failed",
+    "acknowledged",
+    "silenced",
+    "unsilenced",
+    "cleared",
+]
+
+
+class AlertNote(msgspec.Struct, frozen=True, array_like=True):
+    """One line of an alert's history."""
+
+    at_ms: int
+    happening: AlertHappening
+    detail: str = ""
+    """Channels, the person, or why a delivery failed."""
+
+
 class Alert(msgspec.Struct, array_like=True, kw_only=True):
     """One alert, from the first word to the last."""
 
@@ -145,6 +168,38 @@ class Alert(msgspec.Struct, array_like=True, kw_only=True):
     next_number: int = 1
     deliveries: dict[str, str] = {}
     """Delivery id to `sent`, `delivered` or `failed`; the newest `ALERT_DELIVERIES_KEPT_MAX`."""
+    acknowledged_at_ms: int = 0
+    looked_at_ms: int = 0
+    """When it was last told, or looked at for a repeat; repeats are counted from `raised_at_ms`."""
+    severity_told: int = -1
+    """Index in `SEVERITIES` of the highest severity that was told."""
+    channels_told: list[str] = []
+    """Sorted; who hears that it is over."""
+    history: list[AlertNote] = []
+    """The newest `ALERT_NOTES_KEPT_MAX`, oldest first."""
+    observed_at_ms: int = 0
+    """Device time of what began it; 0 for a tick. Latency is counted from it."""
 
 
 ALERT_DELIVERIES_KEPT_MAX: Final = 20
+ALERT_NOTES_KEPT_MAX: Final = 40
+
+
+class AnsweredCommand(msgspec.Struct, frozen=True, array_like=True):
+    """A person's answer that was taken or refused; a repeat of it does nothing."""
+
+    at_ms: int
+
+
+class AlertClock(msgspec.Struct, array_like=True, kw_only=True):
+    """The alert fold's own record of a partition."""
+
+    now_ms: int = 0
+
+
+ALERT: Final = "alert"
+CHANNEL: Final = "channel"
+RULE: Final = "rule"
+ANSWERED: Final = "answered"
+"""Kinds of state keys beside `clock`; built by `streams.contracts.state.key`. `channel` and `rule`
+hold the newest `ChannelInput` and `AlertRuleInput`."""

@@ -19,7 +19,7 @@ class RecordTable:
         """Take the struct (or union of tagged structs) behind each kind of key."""
         self._decoders = {kind: msgspec.msgpack.Decoder(struct) for kind, struct in structs.items()}
         self._separator = separator.encode()
-        self._records: dict[bytes, msgspec.Struct] = {}
+        self._records: dict[str, dict[bytes, msgspec.Struct]] = {kind: {} for kind in structs}
         self._changed: set[bytes] = set()
 
     def load(self, state: Mapping[bytes, bytes]) -> None:
@@ -28,38 +28,41 @@ class RecordTable:
         Raises:
             msgspec.MsgspecError: A record is not of its kind's struct.
         """
-        self._records = {}
+        self._records = {kind: {} for kind in self._decoders}
         self._changed = set()
         for raw in sorted(state):
-            decoder = self._decoders.get(raw.split(self._separator, 1)[0].decode())
+            decoder = self._decoders.get(self._kind(raw))
             if decoder is not None:
-                self._records[raw] = decoder.decode(state[raw])
+                self._records[self._kind(raw)][raw] = decoder.decode(state[raw])
 
     def get(self, key: bytes) -> Any:
         """Return the record of a key, or None. Changing it needs a `put` to be kept."""
-        return self._records.get(key)
+        return self._records[self._kind(key)].get(key)
 
     def put(self, key: bytes, record: msgspec.Struct) -> None:
         """Keep a new or changed record."""
-        self._records[key] = record
+        self._records[self._kind(key)][key] = record
         self._changed.add(key)
 
     def delete(self, key: bytes) -> None:
         """Drop a record, if there is one."""
-        if self._records.pop(key, None) is not None:
+        if self._records[self._kind(key)].pop(key, None) is not None:
             self._changed.add(key)
 
     def of_kind(self, kind: str) -> Iterator[tuple[bytes, Any]]:
-        """Yield keys and records of one kind, by key; the table may change meanwhile."""
-        head = kind.encode() + self._separator
-        for raw in sorted(raw for raw in self._records if raw.startswith(head)):
-            yield raw, self._records[raw]
+        """Yield keys and records of one kind, by key; records may be changed meanwhile."""
+        records = self._records[kind]
+        for raw in sorted(records):
+            yield raw, records[raw]
 
     def drain(self) -> dict[bytes, bytes | None]:
         """Return all changes since the last call by key, encoded; None deletes."""
         changes: dict[bytes, bytes | None] = {}
         for raw in sorted(self._changed):
-            record = self._records.get(raw)
+            record = self.get(raw)
             changes[raw] = None if record is None else _ENCODER.encode(record)
         self._changed = set()
         return changes
+
+    def _kind(self, key: bytes) -> str:
+        return key.split(self._separator, 1)[0].decode()

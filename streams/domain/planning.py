@@ -1,0 +1,151 @@
+"""The planning fold: approved transfers of one lane travel together.
+
+A line joins the collecting shipment of its lane, or opens one. A shipment closes when its
+consolidation time is over or it is full; then each line's transfer is told which shipment it is
+in, by a command to the stock fold. What spans SKUs is decided here, never there.
+"""
+
+from typing import Final
+
+from ingest.contracts.topics import DAY_MS, INPUTS
+from ingest.frames import INPUT_FRAMES, CommandInput
+from ingest.partitions import partition_of
+from streams.contracts.plans import (
+    LANE,
+    PLAN_FRAMES,
+    SHIPMENT,
+    LaneBook,
+    PlanClock,
+    PlanItem,
+    Shipment,
+    ShipmentLine,
+    ShipmentLineWithdrawn,
+)
+from streams.contracts.state import CLOCK, SEPARATOR, key, sku_of
+from streams.engine.table import RecordTable
+from streams.engine.timed import TimedFold
+
+ACTOR: Final = "planning"
+SHIPMENT_LINES_MAX: Final = 500
+"""A shipment with so many lines closes at once."""
+SHIPMENT_KEPT_MS: Final = 7 * DAY_MS
+"""A closed shipment leaves the state so long after its closing time."""
+
+_STRUCTS: Final = {SHIPMENT: Shipment, LANE: LaneBook, CLOCK: PlanClock}
+_CLOCK_KEY: Final = key(CLOCK)
+
+
+class PlanningFold(TimedFold[PlanItem]):
+    """Shipments of the lanes whose leaving site is in this partition."""
+
+    def __init__(self, partition_count: int) -> None:
+        """Take the installation's partition count: commands go to the partition of their SKU."""
+        super().__init__(PLAN_FRAMES, RecordTable(_STRUCTS, SEPARATOR), _CLOCK_KEY)
+        self._partition_count = partition_count
+
+    def apply(self, item: PlanItem) -> None:
+        """Let a line join or leave the collecting shipment of its lane."""
+        if isinstance(item, ShipmentLine):
+            self._join(item)
+        elif isinstance(item, ShipmentLineWithdrawn):
+            self._leave(item)
+
+    def wake(self, name: str) -> None:
+        """Close the shipment whose time has come, or drop one that closed long ago."""
+        shipment: Shipment = self.table.get(key(SHIPMENT, name))
+        if shipment.state == "collecting":
+            self._close(shipment)
+        else:
+            self.table.delete(key(SHIPMENT, name))
+
+    def rebuild(self) -> None:
+        """Set a timer for each shipment in the table."""
+        for _, shipment in self.table.of_kind(SHIPMENT):
+            self._set_timer(shipment)
+
+    def clock_record(self) -> PlanClock:
+        """Return the record that keeps this partition's now."""
+        return PlanClock(now_ms=self.now_ms)
+
+    def _join(self, line: ShipmentLine) -> None:
+        closes_at_ms = line.at_ms + line.consolidation_ms
+        shipment = self._collecting(line.from_site, line.to_site)
+        if shipment is None:
+            shipment = self._open(line, closes_at_ms)
+        shipment.closes_at_ms = min(shipment.closes_at_ms, closes_at_ms)
+        shipment.lines[line.transfer_id] = line.quantity_units
+        self._put(shipment)
+        if len(shipment.lines) >= SHIPMENT_LINES_MAX:
+            self._close(shipment)
+
+    def _leave(self, withdrawn: ShipmentLineWithdrawn) -> None:
+        shipment = self._collecting(withdrawn.from_site, withdrawn.to_site)
+        if shipment is None or withdrawn.transfer_id not in shipment.lines:
+            return  # it has left already, and the stock fold knows the shipment of its transfer
+        del shipment.lines[withdrawn.transfer_id]
+        if shipment.lines:
+            self._put(shipment)
+            return
+        self.timers.cancel(shipment.shipment_id)
+        self.table.delete(key(SHIPMENT, shipment.shipment_id))
+        self._end_collecting(shipment)
+
+    def _collecting(self, from_site: str, to_site: str) -> Shipment | None:
+        book: LaneBook | None = self.table.get(key(LANE, from_site, to_site))
+        if book is None or not book.open_shipment_id:
+            return None
+        shipment: Shipment = self.table.get(key(SHIPMENT, book.open_shipment_id))
+        return shipment
+
+    def _open(self, line: ShipmentLine, closes_at_ms: int) -> Shipment:
+        lane_key = key(LANE, line.from_site, line.to_site)
+        book: LaneBook = self.table.get(lane_key) or LaneBook(
+            from_site=line.from_site, to_site=line.to_site
+        )
+        shipment = Shipment(
+            shipment_id=f"shipment-{line.from_site}>{line.to_site}-{book.next_number}",
+            from_site=line.from_site,
+            to_site=line.to_site,
+            state="collecting",
+            opened_at_ms=line.at_ms,
+            closes_at_ms=closes_at_ms,
+        )
+        book.next_number += 1
+        book.open_shipment_id = shipment.shipment_id
+        self.table.put(lane_key, book)
+        return shipment
+
+    def _close(self, shipment: Shipment) -> None:
+        shipment.state = "closed"
+        shipment.closes_at_ms = self.now_ms
+        self._put(shipment)
+        self._end_collecting(shipment)
+        for transfer_id in sorted(shipment.lines):
+            self._assign(transfer_id, shipment.shipment_id)
+
+    def _assign(self, transfer_id: str, shipment_id: str) -> None:
+        sku = sku_of(transfer_id)
+        command = CommandInput(
+            command_id=f"{shipment_id}/{transfer_id}",
+            verb="assign_shipment",
+            sku=sku,
+            entity_id=transfer_id,
+            actor=ACTOR,
+            shipment_id=shipment_id,
+        )
+        partition = partition_of(sku, self._partition_count)
+        self.outbox.add(INPUTS.name, partition, INPUT_FRAMES, command, self.now_ms)
+
+    def _end_collecting(self, shipment: Shipment) -> None:
+        lane_key = key(LANE, shipment.from_site, shipment.to_site)
+        book: LaneBook = self.table.get(lane_key)
+        book.open_shipment_id = ""
+        self.table.put(lane_key, book)
+
+    def _put(self, shipment: Shipment) -> None:
+        self.table.put(key(SHIPMENT, shipment.shipment_id), shipment)
+        self._set_timer(shipment)
+
+    def _set_timer(self, shipment: Shipment) -> None:
+        kept_ms = SHIPMENT_KEPT_MS if shipment.state == "closed" else 0
+        self.timers.set(shipment.shipment_id, shipment.closes_at_ms + kept_ms)
