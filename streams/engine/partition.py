@@ -9,8 +9,9 @@ of the log, so the process must end and begin again from what is committed.
 """
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,7 +89,7 @@ class PartitionRunner:
         self._letters: list[Output] = []
         self._failure: BaseException | None = None
         self._mid_fold = False
-        self._hurry = False
+        self._draining = False
         self._closing = False
         self._began_at_s = float("-inf")
         self._waiting_since_s: float | None = None
@@ -100,6 +101,11 @@ class PartitionRunner:
     def applied_offset(self) -> int:
         """Offset of the last input frame whose effects are committed; -1 before the first."""
         return self._committed_offset
+
+    @property
+    def state(self) -> Mapping[bytes, bytes]:
+        """The state as of the last drain of the fold."""
+        return self._state
 
     @property
     def pending_frames(self) -> int:
@@ -169,11 +175,13 @@ class PartitionRunner:
             self.counts.frames_skipped += 1
             self._acknowledge_again(_Pending(offset, acknowledge))
             return
-        while len(self._pending) >= self._engine.pending_frames_max:
+        while len(self._pending) >= self._engine.pending_frames_max and not self._draining:
             self._room.clear()
             self._work.set()
             await self._room.wait()
             self._raise_failure()
+        if self._draining:
+            return
         self._fold_one(offset, value)
         self._pending.append(_Pending(offset, acknowledge))
         self._folded_offset = offset
@@ -182,10 +190,28 @@ class PartitionRunner:
         self._work.set()
         await asyncio.sleep(0)  # the commit under way gets its turn between two frames
 
-    def hurry(self) -> None:
-        """Commit all that is folded soon, as it is about to be taken away; also if it is little."""
-        self._hurry = True
+    async def drain(self) -> None:
+        """Refuse frames from now on and commit what is folded, within `drain_timeout_ms`.
+
+        The partition is about to be taken away. A refused frame is not acknowledged: it must be
+        offered again, after `resume` or to the next owner.
+
+        Raises:
+            BaseException: What ended the last commit.
+        """
+        self._draining = True
         self._work.set()
+        self._room.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._engine.drain_timeout_ms / 1000):
+                while self._pending and self._failure is None:
+                    self._room.clear()
+                    await self._room.wait()
+        self._raise_failure()
+
+    def resume(self) -> None:
+        """Take frames again, from the one after the last that was applied."""
+        self._draining = False
 
     async def close(self) -> None:
         """Commit what is folded, within `drain_timeout_ms`, and release the logs.
@@ -243,7 +269,6 @@ class PartitionRunner:
             if self._mid_fold:
                 return
             if not self._pending:
-                self._hurry = False
                 continue
             changes = self._drain()
             if changes.state or changes.outputs or self._applied_due():
@@ -263,7 +288,7 @@ class PartitionRunner:
 
     def _applied_due(self) -> bool:
         full = len(self._pending) >= self._engine.pending_frames_max
-        if full or self._hurry or self._closing or self._waiting_since_s is None:
+        if full or self._draining or self._closing or self._waiting_since_s is None:
             return True
         waited_s = asyncio.get_running_loop().time() - self._waiting_since_s
         return waited_s >= self._engine.applied_interval_ms / 1000
@@ -281,7 +306,6 @@ class PartitionRunner:
         return changes
 
     async def _commit(self, changes: Changes) -> None:
-        self._hurry = False
         self._waiting_since_s = None
         committing = len(self._pending)
         applied = Applied(input_topic_id=self._topic_id, input_offset=self._folded_offset)

@@ -155,15 +155,46 @@ async def send_batches(
     return sent
 
 
+class FrameAppender:
+    """One plain idempotent producer, shared by the input logs of a worker; connects when used."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        """Take where Kafka is."""
+        self._kafka = kafka
+        self._starting = asyncio.Lock()
+        self._producer: AIOKafkaProducer | None = None
+
+    async def append(self, topic: str, partition: int, value: bytes) -> None:
+        """Append one record and wait until Kafka has it.
+
+        Raises:
+            KafkaError: The broker refused it or could not be asked.
+        """
+        async with self._starting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(**client_options(self._kafka), enable_idempotence=True)
+                await producer.start()
+                self._producer = producer
+        await self._producer.send_and_wait(topic, value, partition=partition)
+
+    async def close(self) -> None:
+        """Release the connection."""
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await producer.stop()
+
+
 class KafkaInputLog:
     """What the engine asks of one input partition beside its frames."""
 
-    def __init__(self, kafka: KafkaSettings, topic: str, partition: int) -> None:
-        """Take where Kafka is and which input partition this is; connects when it must."""
+    def __init__(
+        self, kafka: KafkaSettings, appender: FrameAppender, topic: str, partition: int
+    ) -> None:
+        """Take where Kafka is, how to append, and which input partition this is."""
         self._kafka = kafka
+        self._appender = appender
         self._topic = topic
         self._partition = partition
-        self._producer: AIOKafkaProducer | None = None
 
     async def facts(self) -> InputFacts:
         """Return topic id, oldest offset and partition count of the input partition.
@@ -183,15 +214,25 @@ class KafkaInputLog:
         Raises:
             KafkaError: The broker refused it or could not be asked.
         """
-        if self._producer is None:
-            self._producer = AIOKafkaProducer(
-                **client_options(self._kafka), enable_idempotence=True
-            )
-            await self._producer.start()
-        await self._producer.send_and_wait(self._topic, value, partition=self._partition)
+        await self._appender.append(self._topic, self._partition, value)
+
+
+class KafkaLogs:
+    """Opens the logs of a fold's partitions."""
+
+    def __init__(self, kafka: KafkaSettings, engine: EngineSettings, spec: FoldSpec) -> None:
+        """Take where Kafka is and which fold this is."""
+        self._kafka = kafka
+        self._engine = engine
+        self._spec = spec
+        self._appender = FrameAppender(kafka)
+
+    def open(self, partition: int) -> tuple[KafkaStateLog, KafkaInputLog]:
+        """Return the logs of a partition, not connected yet."""
+        state_log = KafkaStateLog(self._kafka, self._engine, self._spec, partition)
+        input_log = KafkaInputLog(self._kafka, self._appender, self._spec.input_topic, partition)
+        return state_log, input_log
 
     async def close(self) -> None:
-        """Release the connection."""
-        if self._producer is not None:
-            producer, self._producer = self._producer, None
-            await producer.stop()
+        """Release what the logs share."""
+        await self._appender.close()

@@ -1,0 +1,246 @@
+"""Faust around a partition host: it finds the partitions of this worker and fetches their frames.
+
+All that the product needs of Faust is here. Faust's own table writing, recovery and producer are
+given nothing to do: the store takes partitions over and keeps their state, and reading starts
+after the applied offset, whatever the consumer group has committed.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import aiokafka
+import faust
+from faust.stores import memory
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from ingest.contracts.settings import KafkaSettings
+from streams.engine.adapters.connection import FETCH_PARTITION_BYTES_MAX, client_options
+from streams.engine.host import PartitionHost
+from streams.engine.settings import EngineSettings
+
+_POLL_RECORDS_MAX = 200
+"""Frames that one poll hands over at most."""
+_STREAM_FRAMES_MAX = 64
+"""Frames in Faust's own queue; the host has the queues that matter."""
+_OFFSET_COMMIT_INTERVAL_S = 1.0
+
+
+class FoldStore(memory.Store[bytes, bytes]):
+    """The table's store: the host's live state, read-only, restored in bulk by the host."""
+
+    host: PartitionHost
+
+    def __post_init__(self) -> None:
+        """Show the host's state as the table's data."""
+        super().__post_init__()
+        self.data = cast("dict[Any, Any]", self.host.state)
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        """Return the uncommitted end - 1, so that Faust's recovery has nothing to read."""
+        runner = self.host.runners.get(tp.partition)
+        return runner.end_offset - 1 if runner is not None else None
+
+    def set_persisted_offset(self, tp: TP, offset: int) -> None:
+        """Ignore Faust's word: the applied record is the truth."""
+
+    async def on_rebalance(
+        self,
+        assigned: set[TP],
+        revoked: set[TP],  # noqa: ARG002 - Faust's signature
+        newly_assigned: set[TP],  # noqa: ARG002 - Faust's signature
+        generation_id: int = 0,  # noqa: ARG002 - Faust's signature
+    ) -> None:
+        """Give back what was revoked and fence what is new.
+
+        It must be short: aiokafka sends no heartbeat before it returns. The restore goes on
+        behind it, with heartbeats, and reading waits for it in `on_recovery_completed`.
+        """
+        topic = self.host.spec.state_topic
+        await self.host.assign({tp.partition for tp in assigned if tp.topic == topic})
+
+    async def on_recovery_completed(
+        self,
+        active_tps: set[TP],  # noqa: ARG002 - Faust's signature
+        standby_tps: set[TP],  # noqa: ARG002 - Faust's signature
+    ) -> None:
+        """Hold reading back until all partitions are restored."""
+        await self.host.ready()
+
+
+class FoldTable(faust.Table[bytes, bytes]):
+    """A Faust table that is written by the engine's transactions only."""
+
+    host: PartitionHost
+
+    def _new_store(self) -> FoldStore:
+        store_class = type("HostStore", (FoldStore,), {"host": self.host})
+        return cast(FoldStore, store_class("memory://", self.app, self))
+
+
+class CommittedThread(driver.AIOKafkaConsumerThread):
+    """Reads committed records only; Faust's own reads uncommitted ones."""
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"  # noqa: SLF001 - Faust has no setting for it
+        return consumer
+
+
+class HostConsumer(driver.Consumer):
+    """Faust's consumer, with the host's word on where to read and when all is committed."""
+
+    host: ClassVar[PartitionHost]
+
+    def _new_consumer_thread(self) -> CommittedThread:
+        return CommittedThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Seek every input partition to the frame after the last applied one."""
+        topic = self.host.spec.input_topic
+        mine = {tp.partition: tp for tp in self.assignment() if tp.topic == topic}
+        offsets = {
+            mine[partition]: runner.applied_offset + 1
+            for partition, runner in self.host.runners.items()
+            if partition in mine
+        }
+        if offsets:
+            await self.seek_wait(offsets)
+        return offsets
+
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        """Return where each state partition ended when it was taken over.
+
+        Faust asks only to find out whether its recovery must read something: it never must.
+        """
+        runners = self.host.runners
+        return {
+            tp: runners[tp.partition].end_offset if tp.partition in runners else 0
+            for tp in partitions
+        }
+
+    async def commit_and_end_transactions(self) -> None:
+        """Let the host commit what is folded before the partitions are taken away."""
+        await self.host.drain()
+        await super().commit_and_end_transactions()
+
+
+class FoldApp(faust.App):
+    """A Faust app whose consumer obeys a partition host."""
+
+    host: PartitionHost
+
+    def _new_transport(self) -> driver.Transport:
+        consumer_class = type("FoldConsumer", (HostConsumer,), {"host": self.host})
+        transport_class = type("FoldTransport", (driver.Transport,), {"Consumer": consumer_class})
+        return cast(driver.Transport, transport_class(self.conf.broker_consumer, self))
+
+    async def input_position(self, partition: int) -> int | None:
+        """Return the offset that is read next of an input partition; None while not assigned."""
+        place = TP(self.host.spec.input_topic, partition)
+        if self.rebalancing or place not in self.consumer.assignment():
+            return None
+        return await self.consumer.position(place)
+
+    async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:  # noqa: ARG002 - Faust's signature
+        """Commit what is folded and no more: Faust would wait without a limit."""
+        await consumer.commit_and_end_transactions()
+
+
+class ConsumerSource:
+    """Pauses and resumes partitions of the app's consumer for the host."""
+
+    def __init__(self, app: FoldApp) -> None:
+        """Take the app; its consumer is made later."""
+        self._app = app
+
+    def pause(self, partition: int) -> None:
+        """Read no further frames of a partition for now; fetched ones still come."""
+        self._app.consumer.on_buffer_full(self._place(partition))
+
+    def go_on(self, partition: int) -> None:
+        """Read frames of a paused partition again."""
+        place = self._place(partition)
+        if place in self._app.consumer.assignment():
+            self._app.consumer.on_buffer_drop(place)
+
+    def _place(self, partition: int) -> TP:
+        return TP(self._app.host.spec.input_topic, partition)
+
+
+def create_app(
+    host: PartitionHost, kafka: KafkaSettings, engine: EngineSettings, data_folder: Path
+) -> FoldApp:
+    """Build app, topics, table and agent of one fold's worker; nothing is connected yet."""
+    spec, partition_count = host.spec, host.partition_count
+    app_class = type("HostApp", (FoldApp,), {"host": host})
+    app = cast(FoldApp, app_class(f"shelfstream-{spec.name}", **_conf(kafka, engine, data_folder)))
+    raw: dict[str, Any] = {
+        "key_type": bytes,
+        "value_type": bytes,
+        "key_serializer": "raw",
+        "value_serializer": "raw",
+        "partitions": partition_count,
+    }
+    inputs = app.topic(spec.input_topic, **raw)
+    state = app.topic(spec.state_topic, **raw)
+    table_class = type("HostTable", (FoldTable,), {"host": host})
+    app.tables.add(
+        table_class(
+            app,
+            name=spec.name,
+            partitions=partition_count,
+            key_type=bytes,
+            value_type=bytes,
+            changelog_topic=state,
+        )
+    )
+    host.source = ConsumerSource(app)
+
+    async def feed(stream: faust.StreamT[bytes]) -> None:
+        async for event in cast("faust.Stream[bytes]", stream).noack().events():
+            message = cast(ConsumerMessage, event.message)
+            host.receive(message.partition, message.offset, event.value or b"", event.ack)
+
+    app.agent(inputs, name=f"{spec.name}-feed", concurrency=1)(feed)
+    return app
+
+
+def _conf(kafka: KafkaSettings, engine: EngineSettings, data_folder: Path) -> dict[str, Any]:
+    options = client_options(kafka)
+    addresses = [f"kafka://{address.strip()}" for address in kafka.bootstrap.split(",")]
+    conf: dict[str, Any] = {
+        "broker": addresses,
+        "store": "memory://",
+        "datadir": data_folder,
+        "autodiscover": False,
+        "web_enabled": False,
+        "topic_disable_leader": True,
+        "topic_allow_declare": False,
+        "table_standby_replicas": 0,
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_max_fetch_size": FETCH_PARTITION_BYTES_MAX,
+        "recovery_consistency_check": False,
+        "stream_recovery_delay": 0.0,
+        "stream_buffer_maxsize": _STREAM_FRAMES_MAX,
+        "stream_wait_empty": False,
+        "broker_max_poll_records": _POLL_RECORDS_MAX,
+        "broker_commit_interval": _OFFSET_COMMIT_INTERVAL_S,
+        "broker_session_timeout": engine.session_timeout_ms / 1000,
+        "broker_heartbeat_interval": engine.heartbeat_interval_ms / 1000,
+        "broker_rebalance_timeout": (engine.drain_timeout_ms + engine.session_timeout_ms) / 1000,
+        "broker_max_poll_interval": 2 * engine.takeover_timeout_ms / 1000,
+        "producer_acks": -1,
+        "producer_request_timeout": engine.commit_timeout_ms / 1000,
+    }
+    if "sasl_mechanism" in options:
+        conf["broker_credentials"] = faust.SASLCredentials(
+            username=kafka.username,
+            password=kafka.password.get_secret_value(),
+            mechanism=kafka.sasl_mechanism,
+            ssl_context=options.get("ssl_context"),
+        )
+    elif "ssl_context" in options:
+        conf["broker_credentials"] = faust.SSLCredentials(options["ssl_context"])
+    return conf
