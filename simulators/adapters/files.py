@@ -1,0 +1,36 @@
+"""The oracle file: written whole or not at all."""
+
+from pathlib import Path
+
+import msgspec
+
+from ingest.contracts.errors import ShelfstreamError
+from simulators.oracle import Oracle, oracle_read
+
+
+class OracleFileError(ShelfstreamError):
+    """There is no oracle file, or it can't be read."""
+
+
+def oracle_save(path: Path, oracle: Oracle) -> None:
+    """Write the oracle beside `path`, then put it in its place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = path.with_name(f"{path.name}.new")
+    written.write_bytes(msgspec.json.encode(oracle.to_json()))
+    written.replace(path)
+
+
+def oracle_load(path: Path) -> Oracle:
+    """Return the oracle in a file.
+
+    Raises:
+        OracleFileError: There is none, or it is no oracle.
+    """
+    try:
+        return oracle_read(msgspec.json.decode(path.read_bytes()))
+    except FileNotFoundError as error:
+        raise OracleFileError(
+            f"there is no oracle at {path}: run `shelfstream simulate` or `shelfstream replay`"
+        ) from error
+    except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
+        raise OracleFileError(f"{path} is no oracle file: {error}") from error

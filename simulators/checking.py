@@ -1,0 +1,96 @@
+"""Verifying on real topics: a barrier through every partition, then table and ledger read whole."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from ingest.contracts.errors import ShelfstreamError
+from ingest.contracts.settings import KafkaSettings
+from ingest.contracts.topics import EVENTS, INPUTS, MOVEMENTS, STOCK
+from ingest.frames import INPUT_FRAMES, BarrierInput
+from simulators.oracle import Oracle
+from simulators.verification import Agreement, LedgerTally, LiveTable, agreement
+from streams.contracts.events import EVENT_FRAMES, BarrierPassed
+from streams.engine.adapters.reader import RecordWriter, end_offsets, read_topic
+
+TIMEOUT_S_DEFAULT: Final = 120.0
+
+
+class BarrierTimeoutError(ShelfstreamError):
+    """Not every partition passed the barrier in time: a worker is down or far behind."""
+
+
+async def barrier_write(kafka: KafkaSettings, barrier_id: str, partitions: list[int]) -> None:
+    """Append a barrier to each partition of the input log.
+
+    Raises:
+        KafkaError: The broker refused it or could not be asked.
+    """
+    async with RecordWriter(kafka) as writer:
+        for partition in partitions:
+            await barrier_append(writer, barrier_id, partition)
+
+
+async def barrier_append(writer: RecordWriter, barrier_id: str, partition: int) -> None:
+    """Append one barrier by an open writer; it carries no time, so it moves no clock.
+
+    Raises:
+        KafkaError: The broker refused it or could not be asked.
+    """
+    frame = INPUT_FRAMES.encode([BarrierInput(barrier_id, partition)], received_at_ms=0)
+    await writer.write(INPUTS.name, partition, None, frame)
+
+
+async def barrier_passed(kafka: KafkaSettings, barrier_id: str, timeout_s: float) -> None:
+    """Write a barrier to every partition and wait until the stock fold has passed it everywhere.
+
+    Raises:
+        BarrierTimeoutError: Some partition did not pass it within `timeout_s` seconds.
+        InstallationError: The topics are not there.
+        KafkaError: Kafka could not be asked.
+    """
+    offsets = await end_offsets(kafka, EVENTS.name)
+    waiting = set(await end_offsets(kafka, INPUTS.name))
+    await barrier_write(kafka, barrier_id, sorted(waiting))
+    try:
+        async with asyncio.timeout(timeout_s):
+            await _until_passed(kafka, barrier_id, waiting, offsets)
+    except TimeoutError as error:
+        places = ", ".join(map(str, sorted(waiting)))
+        raise BarrierTimeoutError(
+            f"partition {places} did not pass the barrier within {timeout_s:g} s"
+        ) from error
+
+
+async def _until_passed(
+    kafka: KafkaSettings, barrier_id: str, waiting: set[int], offsets: Mapping[int, int]
+) -> None:
+    async for records in read_topic(kafka, EVENTS.name, from_offsets=offsets):
+        for record in records:
+            for event in EVENT_FRAMES.decode(record.value or b"").items:
+                if isinstance(event, BarrierPassed) and event.barrier_id == barrier_id:
+                    waiting.discard(event.partition)
+        if not waiting:
+            return
+
+
+async def verified(
+    kafka: KafkaSettings, oracle: Oracle, *, barrier_id: str, timeout_s: float
+) -> Agreement:
+    """Return how far the committed table and ledger agree with the oracle, now.
+
+    Raises:
+        BarrierTimeoutError: Some partition did not pass the barrier within `timeout_s` seconds.
+        InstallationError: The topics are not there.
+        KafkaError: Kafka could not be asked.
+    """
+    await barrier_passed(kafka, barrier_id, timeout_s)
+    table = LiveTable()
+    async for records in read_topic(kafka, STOCK.name, until_end=True):
+        for record in records:
+            table.take(record.key, record.value)
+    tally = LedgerTally(oracle)
+    async for records in read_topic(kafka, MOVEMENTS.name, until_end=True):
+        for record in records:
+            tally.take(record.value)
+    return agreement(oracle, table, tally)
