@@ -20,7 +20,7 @@ from streams.engine.settings import EngineSettings
 from streams.engine.worker import run_worker
 
 _DECODER = msgspec.msgpack.Decoder(list[tuple[bytes, int]])
-_TOTAL = msgspec.msgpack.Decoder(tuple[int, int])
+TOTAL_DECODER = msgspec.msgpack.Decoder(tuple[int, int])
 ENCODE = msgspec.msgpack.Encoder().encode
 
 
@@ -37,7 +37,7 @@ class CountingFold:
 
     def start(self, state: Mapping[bytes, bytes]) -> None:
         """Take the restored totals."""
-        self._totals = {key: _TOTAL.decode(value) for key, value in state.items()}
+        self._totals = {key: TOTAL_DECODER.decode(value) for key, value in state.items()}
 
     def fold(self, value: bytes) -> None:
         """Count and sum one frame's pairs."""
