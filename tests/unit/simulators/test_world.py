@@ -1,0 +1,220 @@
+"""The simulated world: same seed, same bytes; no unit appears or vanishes; staff are honest."""
+
+from random import Random
+
+import msgspec
+
+from ingest import wire
+from ingest.contracts.events import Reading, Scan
+from simulators.faults import FaultPlan, fault_plan
+from simulators.network import TARE_G, Network, gtin13_of, network_made
+from simulators.oracle import Oracle, oracle_read
+from simulators.simulation import Outgoing, Simulation, SimulationPlan
+from simulators.world import Act, World, WorldRates
+from streams.contracts.events import NeedChanged, TransferChanged
+from streams.contracts.state import Need, Transfer, TransferState
+
+HOUR_MS = 3_600_000
+BUSY = WorldRates(wishes_per_s=0.5, readings_per_s=1.0)
+
+
+def a_network(seed: int = 1) -> Network:
+    """Return three shops and a warehouse with five articles."""
+    return network_made(4, 5, Random(seed))
+
+
+def a_world(seed: int = 1, rates: WorldRates = BUSY) -> World:
+    """Return a world at time 0."""
+    return World(a_network(seed), rates, Random(seed), Oracle(), now_ms=0)
+
+
+def a_transfer(state: TransferState, quantity: int = 5) -> TransferChanged:
+    """Return news of a transfer from the large shop to its neighbour."""
+    transfer = Transfer(
+        transfer_id="transfer-SKU-0001-1",
+        sku="SKU-0001",
+        from_site="shop-01",
+        to_site="shop-02",
+        state=state,
+        quantity_units=quantity,
+    )
+    return TransferChanged(at_ms=0, transfer=transfer)
+
+
+QUIET = WorldRates(wishes_per_s=0, readings_per_s=0)
+
+
+def scans(acts: list[Act]) -> list[tuple[str, object, object]]:
+    """Return device, action and quantity of the scans."""
+    return [(a.source, a.fields["action"], a.fields["quantity"]) for a in acts if a.leaf == "scans"]
+
+
+def test_same_seed_same_bytes() -> None:
+    """Two runs of one seed publish the same bytes, faults included; another seed does not."""
+
+    def run(seed: int) -> list[Outgoing]:
+        plan = SimulationPlan(
+            speed=60,
+            rate_events_per_s=200,
+            faults=fault_plan("dup,disorder,offline,restart"),
+            driven=True,
+        )
+        simulation = Simulation(
+            network=a_network(seed),
+            plan=plan,
+            oracle=Oracle(),
+            boot="b",
+            rng=Random(seed),
+            world_ms=0,
+            clock_ms=0,
+        )
+        sent: list[Outgoing] = []
+        for step in range(1, 60):
+            simulation.world.hear(a_transfer("approved"))
+            sent += simulation.step(step * 6_000, step * 100) + simulation.outgoing(step * 100)
+        return sent
+
+    assert run(7) == run(7)
+    assert run(7) != run(8)
+
+
+def test_units_are_conserved() -> None:
+    """What opened and entered is what stands, travels or left."""
+    world = a_world()
+    world.hear(a_transfer("approved"))
+    for hour in range(1, 10):
+        world.step(hour * HOUR_MS)
+        assert world.oracle.conserved()
+    assert world.oracle.left_units > 0
+
+
+def test_all_acts_are_valid_on_the_wire() -> None:
+    """Both languages of the wire accept everything devices report."""
+    world = a_world()
+    world.hear(a_transfer("approved"))
+    for act in world.step(HOUR_MS):
+        event = {"source": act.source, "boot": "b", "seq": 0, **act.fields}
+        raw = msgspec.json.encode(event)
+        if act.leaf == "scans":
+            assert Scan.model_validate_json(raw).quantity > 0
+            wire.SCANS.decode(raw)
+        else:
+            Reading.model_validate_json(raw)
+            wire.READINGS.decode(raw)
+
+
+def test_staff_carry_out_an_approved_transfer_once() -> None:
+    """Heard twice, dispatched once, and it arrives with the same units and the transfer's id."""
+    world = a_world(rates=QUIET)
+    world.hear(a_transfer("approved"))
+    world.hear(a_transfer("approved"))
+    acts = world.step(HOUR_MS)
+    assert scans(acts) == [
+        ("gateway-shop-01", "dispatch", 5),
+        ("gateway-shop-02", "arrive", 5),
+    ]
+    assert {act.fields["transfer_id"] for act in acts} == {"transfer-SKU-0001-1"}
+    world.hear(a_transfer("received"))
+    world.hear(a_transfer("approved"))
+    assert not world.step(2 * HOUR_MS)
+
+
+def test_units_are_in_transit_between_the_scans() -> None:
+    """The oracle knows what is on its way, and a run that begins from it lets it arrive."""
+    world = a_world(rates=QUIET)
+    world.hear(a_transfer("approved"))
+    now_ms = 0
+    while not world.oracle.carriages:
+        now_ms += 10_000
+        world.step(now_ms)
+    assert world.oracle.in_transit_units == 5
+    again = oracle_read(world.oracle.to_json())
+    assert again.to_json() == world.oracle.to_json()
+    resumed = World(a_network(), QUIET, Random(3), again, now_ms=now_ms)
+    assert scans(resumed.step(now_ms + HOUR_MS)) == [("gateway-shop-02", "arrive", 5)]
+    assert again.conserved()
+
+
+def test_a_withdrawn_transfer_stays_on_the_shelf() -> None:
+    """Held before it was dispatched, nothing moves; approved again, it does."""
+    world = a_world(rates=QUIET)
+    world.hear(a_transfer("approved"))
+    world.hear(a_transfer("held"))
+    assert not world.step(HOUR_MS)
+    world.hear(a_transfer("approved"))
+    assert len(world.step(2 * HOUR_MS)) == 2
+
+
+def test_no_more_is_dispatched_than_is_there() -> None:
+    """Staff carry what they find."""
+    world = a_world(rates=QUIET)
+    there = world.oracle.units("shop-01", "SKU-0001")
+    world.hear(a_transfer("approved", quantity=10_000))
+    assert scans(world.step(HOUR_MS))[0] == ("gateway-shop-01", "dispatch", there)
+    assert world.oracle.units("shop-01", "SKU-0001") == 0
+
+
+def test_a_need_is_delivered_once() -> None:
+    """A delivery answers an open need with a receive scan at its site."""
+    world = a_world(rates=QUIET)
+    need = Need(
+        need_id="need-SKU-0001-1",
+        sku="SKU-0001",
+        site="shop-03",
+        from_site="warehouse",
+        state="open",
+        quantity_units=12,
+        opened_at_ms=0,
+    )
+    world.hear(NeedChanged(at_ms=0, need=need))
+    world.hear(NeedChanged(at_ms=1, need=need))
+    assert scans(world.step(HOUR_MS)) == [("gateway-shop-03", "receive", 12)]
+
+
+def test_nobody_buys_what_is_not_there() -> None:
+    """Stock is never negative; what was wanted and not there is a lost sale."""
+    world = a_world(rates=WorldRates(wishes_per_s=5, readings_per_s=0))
+    world.step(HOUR_MS)
+    assert min(world.oracle.stock.values()) == 0
+    assert world.lost_sales_units > 0
+
+
+def test_a_weight_tells_the_true_units() -> None:
+    """Noise stays under half a unit weight, so an undisturbed reading is exact."""
+    world = a_world()
+    world.step(HOUR_MS)
+    for act, channel in zip(world.settle(HOUR_MS), world.network.channels, strict=True):
+        grams = int(act.fields["weight_g"]) - TARE_G
+        units = round(grams * 1_000 / channel.unit_weight_mg)
+        assert units == world.oracle.units(channel.site, channel.sku)
+
+
+def test_readings_of_a_channel_never_share_a_time() -> None:
+    """The newer of two readings can always be told."""
+    world = a_world(rates=WorldRates(wishes_per_s=1, readings_per_s=50))
+    acts = [*world.step(5_000), *world.step(5_001), *world.settle(5_001)]
+    seen = [
+        (a.source, a.fields["channel"], a.fields["observed_at_ms"])
+        for a in acts
+        if a.leaf == "readings"
+    ]
+    assert len(set(seen)) == len(seen)
+
+
+def test_barcodes_have_their_check_digit() -> None:
+    """The made-up EAN-13 pass the check of the standard."""
+    digits = [int(digit) for digit in gtin13_of(4711)]
+    assert len(digits) == 13
+    assert sum(d * (3 if i % 2 else 1) for i, d in enumerate(digits)) % 10 == 0
+
+
+def test_faults_are_chosen_by_name() -> None:
+    """Unknown names are refused in a sentence."""
+    assert fault_plan("") == FaultPlan()
+    assert fault_plan("dup, restart") == FaultPlan(duplicates=True, restarts=True)
+    try:
+        fault_plan("fire")
+    except ValueError as error:
+        assert "fire is no fault" in str(error)  # noqa: PT017 - the sentence is what is tested
+    else:
+        raise AssertionError("fire was taken for a fault")
