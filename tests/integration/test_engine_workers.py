@@ -58,17 +58,30 @@ async def run_scenario(
 
         await eventually(f"{worker.log.name} owns {count} partitions", check)
 
+    async def moves_on() -> None:
+        async def end() -> int:
+            return sum((await end_offsets(kafka, f"{name}-out")).values())
+
+        begin = await end()
+
+        async def check() -> bool:
+            return await end() >= begin + 100
+
+        await eventually("outputs of further frames", check)
+
     async with FrameWriter(kafka, f"{name}-in", seed=7) as writer:
         first = start(name, "first")
         await owns(first, PARTITIONS)
+        await moves_on()
         second = start(name, "second")
         await owns(second, PARTITIONS // 2)
+        await moves_on()
         first.signal(signal.SIGKILL)
         await first.exit_code()
         await owns(second, PARTITIONS)
         third = start(name, "third")
         await owns(third, PARTITIONS // 2)
-        await asyncio.sleep(1.0)  # let it fold: it is to be paused with frames in hand
+        await moves_on()
         third.signal(signal.SIGSTOP)
         await owns(second, PARTITIONS)
         third.signal(signal.SIGCONT)
