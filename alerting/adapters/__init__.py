@@ -1,1 +1,1 @@
-"""All of alerting's apprise, Kafka and MQTT."""
+"""Kafka, apprise and MQTT behind the ports of alerting."""

@@ -1,0 +1,33 @@
+"""What the floor of a site hears on MQTT, topic `stock/v1/{site}/tasks`: JSON, QoS 1."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FloorTaskKind = Literal["dispatch", "expect_arrival", "cancelled"]
+
+
+class FloorTask(BaseModel):
+    """One thing to do, or no longer to do, at one site.
+
+    It may come twice; `task_id` tells. A newer `version` of a transfer replaces an older one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task_id: str
+    """`{transfer_id}/{task}/{version}`: the same on every repeat."""
+    task: FloorTaskKind
+    transfer_id: str
+    version: int = Field(ge=1)
+    sku: str
+    site: str
+    """Whose floor this is for."""
+    from_site: str
+    to_site: str
+    quantity_units: int = Field(ge=0)
+    """Base units to send, or on their way."""
+    shipment_id: str = ""
+    state: str
+    """The transfer's state; with `cancelled` it says why."""
+    at_ms: int

@@ -1,0 +1,49 @@
+"""Which tasks a changed transfer means for the floors of its two sites. Pure."""
+
+from typing import Final
+
+from alerting.contracts import FloorTask, FloorTaskKind
+from streams.contracts.events import TransferChanged
+from streams.contracts.state import Transfer
+
+_CALLED_OFF: Final = frozenset({"held", "rejected", "cancelled", "expired"})
+_ON_ITS_WAY: Final = frozenset({"dispatched", "in_transit"})
+
+
+def tasks_of(event: TransferChanged) -> list[FloorTask]:
+    """Return the tasks, donor first.
+
+    Approved: the donor dispatches. On its way: the recipient expects it. Called off, also when
+    held: the donor drops the task, and so does the recipient where units had left already.
+    """
+    transfer = event.transfer
+    if transfer.state == "approved":
+        return [_task(event, "dispatch", transfer.from_site, transfer.quantity_units)]
+    if transfer.state in _ON_ITS_WAY:
+        return [_task(event, "expect_arrival", transfer.to_site, _under_way_units(transfer))]
+    if transfer.state in _CALLED_OFF:
+        sites = [transfer.from_site] + [transfer.to_site] * (transfer.dispatched_units > 0)
+        return [_task(event, "cancelled", site, transfer.quantity_units) for site in sites]
+    return []
+
+
+def _under_way_units(transfer: Transfer) -> int:
+    return (transfer.dispatched_units or transfer.quantity_units) - transfer.received_units
+
+
+def _task(event: TransferChanged, task: FloorTaskKind, site: str, quantity_units: int) -> FloorTask:
+    transfer = event.transfer
+    return FloorTask(
+        task_id=f"{transfer.transfer_id}/{task}/{transfer.version}",
+        task=task,
+        transfer_id=transfer.transfer_id,
+        version=transfer.version,
+        sku=transfer.sku,
+        site=site,
+        from_site=transfer.from_site,
+        to_site=transfer.to_site,
+        quantity_units=max(0, quantity_units),
+        shipment_id=transfer.shipment_id,
+        state=transfer.state,
+        at_ms=event.at_ms,
+    )
