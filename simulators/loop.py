@@ -201,6 +201,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             heapq.heappush(self._timers, (when, self._timer_number, timer))
         return timer
 
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """Do nothing: a cancelled timer is dropped when its time comes."""
+
     def freeze(self, process: Process) -> None:
         """Stop a process as SIGSTOP does; what becomes ready for it waits."""
         if process.state is ProcessState.RUNNING:
@@ -295,3 +298,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._now_s = max(self._now_s, self._timers[0][0])
         while self._timers and self._timers[0][0] <= self._now_s:
             self._ready.append(heapq.heappop(self._timers)[2])
+
+
+def virtual_loop(rng: Random | None, *, steps_max: int = STEPS_MAX_DEFAULT) -> VirtualLoop:
+    """Return a `VirtualLoop`; what it does not offer (sockets, threads, signals) raises."""
+    return VirtualLoop(rng, steps_max=steps_max)  # type: ignore[abstract] # sockets and the like are left out on purpose

@@ -86,6 +86,11 @@ class InMemoryMessageSource:
         if self._connection is not None:
             self._connection.close(graceful=True)
 
+    def drop(self) -> None:
+        """Break the connection, as the end of the process does; for the harness."""
+        if self._connection is not None:
+            self._connection.close(graceful=False)
+
     def _connect(self) -> None:
         if self._connection is not None and self._connection.taken_over:
             raise BridgeTakenError(f"another process serves {self._client_id}")

@@ -84,6 +84,17 @@ class PartitionLog:
             and (record.transaction is None or record.transaction.outcome == "committed")
         ]
 
+    def fetch(self, begin_offset: int, records_max: int) -> tuple[list[LogRecord], int]:
+        """Return what a `read_committed` consumer fetches at an offset, and its next position."""
+        records: list[LogRecord] = []
+        for record in self._between(begin_offset, self.stable_offset):
+            if len(records) >= records_max:
+                return records, record.offset
+            aborted = record.transaction is not None and record.transaction.outcome != "committed"
+            if not record.marker and not aborted:
+                records.append(record)
+        return records, max(begin_offset, self.stable_offset)
+
     def readable(self, offset: int) -> "asyncio.Future[None]":
         """Return a future that is done once `read_committed` gets beyond an offset."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
