@@ -15,6 +15,7 @@ from ingest.contracts.topics import EVENTS, STOCK
 from simulators.adapters.files import oracle_save
 from simulators.adapters.mqtt import DeviceLink
 from simulators.fleet import percentile
+from simulators.greeting import greeted
 from simulators.simulation import Outgoing, Simulation
 from streams.contracts.events import EVENT_FRAMES
 from streams.contracts.state import CLOCK, Clock, decode, key
@@ -78,7 +79,7 @@ class LiveRun:
 
         Args:
             simulation: What is run.
-            link: A connection that is not entered yet.
+            link: An entered connection of the devices.
             kafka: Where the committed events are.
             oracle_file: Where the truth is kept.
             world_clock: Gives the next world time for the elapsed milliseconds of a step.
@@ -98,6 +99,23 @@ class LiveRun:
         """Ask for the end of demand."""
         self._stopped.set()
 
+    async def greet(self, reference_version: int) -> None:
+        """Wait until the bridges know this catalogue load.
+
+        Raises:
+            BridgeSilentError: No bridge answered in time.
+            InstallationError: The topics are not there.
+        """
+        simulation = self._simulation
+        await greeted(
+            self._kafka,
+            self._link,
+            simulation.fleet,
+            reference_version=reference_version,
+            clock=self._clock,
+            first=simulation.time(simulation.world.now_ms),
+        )
+
     async def run(self, seconds: float | None) -> bool:
         """Run for so many seconds (None: until stopped); return whether all was accepted.
 
@@ -107,15 +125,14 @@ class LiveRun:
         """
         offsets = await end_offsets(self._kafka, EVENTS.name)
         self._save()
-        with self._link:
-            listener = asyncio.create_task(self._listen(offsets))
-            try:
-                await self._live(seconds, listener)
-            finally:
-                listener.cancel()
-                with suppress(asyncio.CancelledError):
-                    await listener
-            drained = await self._drain()
+        listener = asyncio.create_task(self._listen(offsets))
+        try:
+            await self._live(seconds, listener)
+        finally:
+            listener.cancel()
+            with suppress(asyncio.CancelledError):
+                await listener
+        drained = await self._drain()
         self._save()
         _LOG.info("simulation_ended", drained=drained, **self.figures_json())
         return drained

@@ -4,6 +4,7 @@ It is told only of physical acts. Units are conserved: what opened plus what ent
 left equals what stands at the sites plus what is on the way.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -112,6 +113,10 @@ class Oracle:
         assert seq == known.last + 1, "a device gives its numbers without a gap"  # noqa: S101 - our own promise
         known.last = seq
 
+    def expect_scans(self, scans: Iterable[ScanRange]) -> None:
+        """Say which scans will be emitted, where that is known beforehand."""
+        self._scans = {(scan.source, scan.boot): scan for scan in scans}
+
     def conserved(self) -> bool:
         """Tell whether no unit appeared or vanished."""
         standing = sum(self.stock.values()) + self.in_transit_units
@@ -153,9 +158,7 @@ def oracle_read(document: dict[str, Any]) -> Oracle:
     }
     oracle.watched = [(site, sku) for site, sku in document["watched"]]
     oracle.carriages = {one["transfer_id"]: Carriage(**one) for one in document["carriages"]}
-    oracle._scans = {  # noqa: SLF001 - this reader is the other half of the class
-        (one["source"], one["boot"]): ScanRange(**one) for one in document["scans"]
-    }
+    oracle.expect_scans(ScanRange(**one) for one in document["scans"])
     oracle.opening_units = document["opening_units"]
     oracle.entered_units = document["entered_units"]
     oracle.left_units = document["left_units"]

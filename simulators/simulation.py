@@ -95,7 +95,6 @@ class Simulation:
         self._faults = Faults(plan.faults, rng)
         self._plan = plan
         self._clock_ms = clock_ms
-        self._greeted = False
 
     @property
     def has_room(self) -> bool:
@@ -112,15 +111,12 @@ class Simulation:
         """Let both clocks go on; return what is published, time first."""
         elapsed_ms = max(0, clock_ms - self._clock_ms)
         self._clock_ms = clock_ms
-        sent = self._time(world_ms)
-        if not self._greeted:
-            self._greeted = True
-            sent += [_status(gateway, online=True) for gateway in self.fleet]
+        sent = self.time(world_ms)
         gateways = list(self.fleet)
         for outage in self._faults.outages(gateways, clock_ms, elapsed_ms):
-            sent.append(_status(outage.gateway, online=outage.online))
+            sent.append(status_message(outage.gateway, online=outage.online))
         for gateway in self._faults.restarts(gateways, elapsed_ms):
-            sent.append(_status(gateway, online=True))
+            sent.append(status_message(gateway, online=True))
         self._report(self.world.step(max(world_ms, self.world.now_ms)))
         return sent
 
@@ -129,9 +125,9 @@ class Simulation:
         self._faults.stopped = True
         later_ms = max(world_ms, self.world.now_ms)
         later_ms += SETTLE_PAUSE_MS if self._plan.driven else 0
-        sent = self._time(later_ms)
+        sent = self.time(later_ms)
         for outage in self._faults.outages(list(self.fleet), clock_ms, 0):
-            sent.append(_status(outage.gateway, online=outage.online))
+            sent.append(status_message(outage.gateway, online=outage.online))
         self._report(self.world.settle(later_ms))
         return sent
 
@@ -147,7 +143,8 @@ class Simulation:
             if act.leaf == "scans":
                 self.oracle.scanned(act.source, gateway.site, boot, seq)
 
-    def _time(self, world_ms: int) -> list[Outgoing]:
+    def time(self, world_ms: int) -> list[Outgoing]:
+        """Return the message that drives the installation's time; none where it is not driven."""
         if not self._plan.driven:
             return []
         return [time_message(world_ms)]
@@ -158,7 +155,8 @@ def time_message(at_ms: int) -> Outgoing:
     return Outgoing(MQTT_TIME, msgspec.json.encode({"at_ms": at_ms}))
 
 
-def _status(gateway: Gateway, *, online: bool) -> Outgoing:
+def status_message(gateway: Gateway, *, online: bool) -> Outgoing:
+    """Return what a device says of itself, retained as the last word on it."""
     body = {
         "source": gateway.source,
         "boot": gateway.boot,

@@ -20,7 +20,18 @@ ENV_FILE_NAME: Final = "env"
 """Inside that folder: `NAME=value` lines that `shelfstream up` writes, mode 0600."""
 
 GROUPS: Final = frozenset(
-    {"KAFKA", "MQTT", "INFLUX", "INSTALLATION", "BRIDGE", "ENGINE", "SINK", "ALERTING", "STACK"}
+    {
+        "KAFKA",
+        "MQTT",
+        "INFLUX",
+        "INSTALLATION",
+        "BRIDGE",
+        "ENGINE",
+        "SINK",
+        "ALERTING",
+        "STACK",
+        "SIMULATOR",
+    }
 )
 
 

@@ -5,7 +5,8 @@ also keeps the order between driven time and the events of that time.
 """
 
 from collections.abc import Sequence
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
@@ -111,9 +112,13 @@ class DeviceLink:
         self._published += taken
         return taken
 
-    def heard(self) -> list[Heard]:
-        """Return what has come in since the last call."""
-        return [self._heard.get_nowait() for _ in range(self._heard.qsize())]
+    def heard(self, wait_s: float = 0.0) -> list[Heard]:
+        """Return what has come in since the last call; wait so long for the first message."""
+        found = []
+        if wait_s > 0:
+            with suppress(Empty):
+                found.append(self._heard.get(timeout=wait_s))
+        return found + [self._heard.get_nowait() for _ in range(self._heard.qsize())]
 
     def _on_connect(
         self,

@@ -1,0 +1,65 @@
+"""The simulated outside as a process: `python -m simulators.main`.
+
+The catalogue and the opening stock must be loaded already; `shelfstream simulate` does both.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+
+import structlog
+
+from ingest.contracts.errors import ShelfstreamError
+from ingest.contracts.settings import load
+from simulators.compose import simulated, surroundings
+from simulators.live import LiveRun
+from simulators.settings import SimulatorSettings
+
+_LOG = structlog.get_logger("simulators.main")
+
+
+def main() -> int:
+    """Run until the time is over or the process is asked to end; return the exit code."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    try:
+        drained = asyncio.run(_run())
+    except ShelfstreamError as error:
+        _LOG.error("simulation_failed", error=str(error), kind=type(error).__name__)
+        return 1
+    except Exception:  # noqa: BLE001 - the outermost loop; the supervisor restarts the process
+        _LOG.exception("simulation_broken")
+        return 2
+    return 0 if drained else 1
+
+
+async def _run() -> bool:
+    environ = os.environ  # noqa: TID251 - main reads the environment
+    settings = load(SimulatorSettings, environ)
+    place = surroundings(
+        environ, now_ms=_now_ms, clock=time.monotonic, oracle_file=settings.oracle_file
+    )
+
+    def stoppable(run: LiveRun) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, run.stop)
+
+    return await simulated(settings, place, reference_version=0, on_run=stoppable)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000  # noqa: TID251 - the simulation's wall clock is made here
+
+
+if __name__ == "__main__":
+    sys.exit(main())
