@@ -1,0 +1,240 @@
+"""The partitions of a worker: independent, bounded, given back clean."""
+
+import asyncio
+from functools import partial
+
+import pytest
+
+from ingest.contracts.errors import LogGapError
+from streams.engine.host import PartitionHost
+from streams.engine.ports import Applied, InputFacts, StateRecord
+from streams.engine.records import applied_record
+from streams.engine.settings import EngineSettings
+from tests.unit.streams.engine_fakes import (
+    TOPIC_ID,
+    FakeFold,
+    FakeInputLog,
+    FakeStateLog,
+    fake_spec,
+    now_s,
+    run_virtual,
+)
+
+
+class FakeLogs:
+    """Opens fake logs and keeps them by partition, newest last."""
+
+    def __init__(self) -> None:
+        """Prepare logs that a test may change before they are opened."""
+        self.state = {partition: FakeStateLog() for partition in range(4)}
+        self.inputs = {partition: FakeInputLog() for partition in range(4)}
+        self.closed = False
+
+    def open(self, partition: int) -> tuple[FakeStateLog, FakeInputLog]:
+        """Return a partition's logs."""
+        return self.state[partition], self.inputs[partition]
+
+    async def close(self) -> None:
+        """Remember."""
+        self.closed = True
+
+
+class HostRig:
+    """A host on fakes; it is its own source."""
+
+    def __init__(self, **engine: int) -> None:
+        """Take engine settings that differ from the defaults."""
+        self.logs = FakeLogs()
+        self.failures: list[BaseException] = []
+        self.paused: list[str] = []
+        self.acknowledged: list[tuple[int, int]] = []
+        self.host = PartitionHost(
+            fake_spec(FakeFold),
+            4,
+            logs=self.logs,
+            engine=EngineSettings(**engine),
+            now_ms=lambda: 0,
+            on_failed=self.failures.append,
+            ticks=False,
+        )
+        self.host.source = self
+
+    def pause(self, partition: int) -> None:
+        """Remember."""
+        self.paused.append(f"pause {partition}")
+
+    def go_on(self, partition: int) -> None:
+        """Remember."""
+        self.paused.append(f"go on {partition}")
+
+    def receive(self, partition: int, offset: int) -> None:
+        """Hand a frame over."""
+        done = partial(self.acknowledged.append, (partition, offset))
+        self.host.receive(partition, offset, b"%d-%d" % (partition, offset), done)
+
+    def applied(self) -> dict[int, int]:
+        """Return the applied offsets."""
+        return {p: runner.applied_offset for p, runner in self.host.runners.items()}
+
+
+def test_assigning_fences_at_once_and_restores_behind() -> None:
+    """The rebalance callback is short; `ready` waits for the restore."""
+
+    async def scenario() -> tuple[float, float]:
+        rig = HostRig()
+        for log in rig.logs.state.values():
+            log.read_s = 30.0
+        await rig.host.assign({0, 1})
+        assert [rig.logs.state[p].calls for p in (0, 1)] == [["fence", "end_offset"]] * 2
+        fenced_at_s = now_s()
+        await rig.host.ready()
+        return fenced_at_s, now_s()
+
+    assert run_virtual(scenario()) == (0.0, 30.0)
+
+
+def test_restores_are_bounded() -> None:
+    """Two at a time: four of 10 s take 20 s."""
+
+    async def scenario() -> float:
+        rig = HostRig(restore_parallel_max=2)
+        for log in rig.logs.state.values():
+            log.read_s = 10.0
+        await rig.host.assign({0, 1, 2, 3})
+        await rig.host.ready()
+        return now_s()
+
+    assert run_virtual(scenario()) == 20.0
+
+
+def test_a_slow_partition_does_not_hold_up_another() -> None:
+    """Its frames wait in its own queue, and only its reading is paused."""
+
+    async def scenario() -> HostRig:
+        rig = HostRig(pending_frames_max=1, waiting_frames_max=4)
+        rig.logs.state[0].commit_s = 5.0
+        await rig.host.assign({0, 1})
+        await rig.host.ready()
+        for offset in range(8):
+            rig.receive(0, offset)
+            rig.receive(1, offset)
+            await asyncio.sleep(0.2)
+        assert rig.applied() == {0: -1, 1: 7}
+        assert rig.paused == ["pause 0"]
+        assert rig.host.waiting_frames(0) == 6
+        await asyncio.sleep(60)
+        return rig
+
+    rig = run_virtual(scenario())
+    assert rig.paused == ["pause 0", "go on 0"]
+    assert rig.applied() == {0: 7, 1: 7}
+    assert [offset for partition, offset in rig.acknowledged if partition == 0] == list(range(8))
+
+
+def test_giving_a_partition_back_keeps_the_others() -> None:
+    """What was folded is committed, what only waited is dropped and not acknowledged."""
+
+    async def scenario() -> HostRig:
+        rig = HostRig()
+        await rig.host.assign({0, 1})
+        await rig.host.ready()
+        rig.receive(0, 0)
+        await asyncio.sleep(1)
+        rig.receive(0, 1)  # nobody has come to fold it
+        await rig.host.drain()
+        await rig.host.assign({1, 2})
+        await rig.host.ready()
+        rig.receive(0, 2)
+        rig.receive(1, 0)
+        await asyncio.sleep(1)
+        return rig
+
+    rig = run_virtual(scenario())
+    assert rig.acknowledged == [(0, 0), (1, 0)]
+    assert rig.applied() == {1: 0, 2: -1}
+    assert rig.logs.state[0].calls[-1] == "close"
+    assert rig.logs.state[1].calls.count("fence") == 1
+
+
+def test_a_partition_given_back_while_it_is_restored_is_let_go() -> None:
+    """The restore is cut off; nothing is committed and nothing fails."""
+
+    async def scenario() -> HostRig:
+        rig = HostRig()
+        rig.logs.state[0].read_s = 1e6
+        await rig.host.assign({0})
+        await asyncio.sleep(1)
+        await rig.host.drain()
+        await rig.host.assign(set())
+        return rig
+
+    rig = run_virtual(scenario())
+    assert (rig.failures, rig.host.runners) == ([], {})
+    assert rig.logs.state[0].calls[-1] == "close"
+
+
+def test_a_failed_take_over_is_told() -> None:
+    """The worker ends with the error that names the fault."""
+
+    async def scenario() -> HostRig:
+        rig = HostRig()
+        rig.logs.inputs[0].facts_now = InputFacts(TOPIC_ID, begin_offset=9, partition_count=4)
+        await rig.host.assign({0})
+        await rig.host.ready()
+        await asyncio.sleep(0)
+        return rig
+
+    assert [type(error) for error in run_virtual(scenario()).failures] == [LogGapError]
+
+
+def test_a_fold_that_raises_is_told() -> None:
+    """From the partition's own task, where Faust would acknowledge the frame."""
+
+    async def scenario() -> HostRig:
+        rig = HostRig()
+        await rig.host.assign({0})
+        await rig.host.ready()
+        rig.host.receive(0, 0, b"burst", lambda: rig.acknowledged.append((0, 0)))
+        await asyncio.sleep(1)
+        return rig
+
+    rig = run_virtual(scenario())
+    assert [type(error) for error in rig.failures] == [ZeroDivisionError]
+    assert rig.acknowledged == []
+
+
+def test_shows_the_state_of_all_partitions() -> None:
+    """As one mapping, to look at."""
+
+    async def scenario() -> HostRig:
+        rig = HostRig()
+        for partition in (0, 1):
+            rig.logs.state[partition].records = [
+                StateRecord(b"key-%d" % partition, b"v"),
+                applied_record(Applied(TOPIC_ID, 0)),
+            ]
+        await rig.host.assign({0, 1})
+        await rig.host.ready()
+        return rig
+
+    state = run_virtual(scenario()).host.state
+    assert dict(state) == {b"key-0": b"v", b"key-1": b"v"}
+    assert len(state) == 2
+    with pytest.raises(KeyError):
+        state[b"key-2"]
+
+
+def test_closing_gives_all_back() -> None:
+    """What is folded is committed, then the logs are released."""
+
+    async def scenario() -> HostRig:
+        rig = HostRig()
+        await rig.host.assign({0, 3})
+        await rig.host.ready()
+        rig.receive(3, 0)
+        await asyncio.sleep(0.5)
+        await rig.host.close()
+        return rig
+
+    rig = run_virtual(scenario())
+    assert (rig.acknowledged, rig.logs.closed, rig.host.runners) == ([(3, 0)], True, {})
