@@ -17,6 +17,7 @@ from typing import Any, Final
 from alerting.alerts import alert_spec
 from ingest.contracts.topics import EVENTS, INPUTS, TOPICS
 from ingest.frames import INPUT_FRAMES, BarrierInput
+from ingest.ports import RecordSink
 from simulators.harness_catalog import LOAD_VERSION, SimulatedCatalog, first_items
 from simulators.harness_checks import Checks
 from simulators.harness_faults import Faults
@@ -26,6 +27,8 @@ from simulators.harness_processes import WorkerProcess, bridge_main
 from simulators.harness_system import Environment, SimulationError, System
 from simulators.harness_world import World
 from simulators.loop import DeadlockError, StepLimitError, VirtualLoop, virtual_loop
+from simulators.memory_bridge import InMemoryRecordSink
+from simulators.memory_clients import InMemoryStateLog
 from simulators.memory_group import MemoryGroup
 from streams.contracts.events import EVENT_FRAMES, BarrierPassed
 from streams.engine.fold import FoldSpec
@@ -52,7 +55,8 @@ class Whole:
         default_factory=lambda: (stock_spec(), planning_spec(), alert_spec())
     )
     """The stock fold first."""
-    wrap_state_log: Callable[[StateLog], StateLog] = lambda log: log
+    wrap_state_log: Callable[[InMemoryStateLog], StateLog] = lambda log: log
+    wrap_sink: Callable[[InMemoryRecordSink], RecordSink] = lambda sink: sink
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,9 @@ class Simulation:
 
     def _start_processes(self) -> None:
         for index in range(self._options.bridge_count):
-            main = partial(bridge_main, index=index, catalog=self.catalog)
+            main = partial(
+                bridge_main, index=index, catalog=self.catalog, wrap_sink=self._whole.wrap_sink
+            )
             self.system.start(f"bridge-{index}", main)
         for spec in self._whole.specs:
             self._groups[spec.name] = MemoryGroup(

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from ingest.bridge import Bridge
+from ingest.ports import RecordSink
 from ingest.slices import SliceRouter, client_id
 from simulators.harness_catalog import SimulatedCatalog
 from simulators.harness_log import transactional_id_of
@@ -30,7 +31,12 @@ FETCH_RECORDS_MAX: Final = 20
 JOIN_POLL_S: Final = 0.05
 
 
-async def bridge_main(environment: Environment, index: int, catalog: SimulatedCatalog) -> None:
+async def bridge_main(
+    environment: Environment,
+    index: int,
+    catalog: SimulatedCatalog,
+    wrap_sink: Callable[[InMemoryRecordSink], RecordSink],
+) -> None:
     """Run one slice of the bridge until its process ends."""
     system = environment.system
     count = system.options.bridge_count
@@ -43,7 +49,7 @@ async def bridge_main(environment: Environment, index: int, catalog: SimulatedCa
     environment.at_end(source.drop)
     bridge = Bridge(
         source=source,
-        sink=InMemoryRecordSink(system.kafka, link=environment.kafka_link()),
+        sink=wrap_sink(InMemoryRecordSink(system.kafka, link=environment.kafka_link())),
         catalog=catalog,
         feed=InMemoryCatalogFeed(system.kafka),
         router=SliceRouter(index, count, driven=system.options.time == "driven"),
@@ -79,7 +85,7 @@ class WorkerProcess:
         environment: Environment,
         spec: FoldSpec,
         group: MemoryGroup,
-        wrap_state_log: Callable[[StateLog], StateLog],
+        wrap_state_log: Callable[[InMemoryStateLog], StateLog],
     ) -> None:
         """Prepare; `run` joins the group. `wrap_state_log` lets a test break the log."""
         self._wrap_state_log = wrap_state_log

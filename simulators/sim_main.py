@@ -28,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
             return 1
         total.update(report.counts)
         seen.update(name for name, times in report.counts.items() if times)
+        if options.seed is not None:
+            print(f"digest of what was committed: {report.digest:08x}")  # noqa: T201 - the same
         if number % PROGRESS_SEEDS == 0:
             print(f"{number} of {len(seeds)} seeds hold", flush=True)  # noqa: T201 - the same
     print(_coverage(len(seeds), total, seen))  # noqa: T201 - the same
