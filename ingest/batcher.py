@@ -83,7 +83,6 @@ class FrameBatcher:
         partition: int,
         item: InputItem,
         message: InFlight | None,
-        *,
         at_ms: int,
         received_at_ms: int,
     ) -> None:

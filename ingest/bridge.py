@@ -206,7 +206,7 @@ class Bridge:
     ) -> None:
         add = self._batcher.add
         for partition, item in made.items:
-            add(partition, item, message, at_ms=at_ms, received_at_ms=received_at_ms)
+            add(partition, item, message, at_ms, received_at_ms)
         self.counts.items += len(made.items)
         for rejected in made.rejected:
             self._bury(rejected, topic, message, received_at_ms)
@@ -236,9 +236,7 @@ class Bridge:
         if self._router.index != 0:
             return
         for partition in range(self._partition_count):
-            self._batcher.add(
-                partition, TickInput(driven_ms), message, at_ms=at_ms, received_at_ms=driven_ms
-            )
+            self._batcher.add(partition, TickInput(driven_ms), message, at_ms, driven_ms)
             for topic in (PLANS.name, ALERT_INPUTS.name):
                 message.parts += 1
                 self._send(topic, partition, None, tick_frame(driven_ms), [message])

@@ -66,7 +66,7 @@ class SourceClocks:
         self._sources: dict[str, _Delays] = {}
 
     def corrected_ms(
-        self, source: str, observed_at_ms: int, *, historical: bool, received_at_ms: int
+        self, source: str, observed_at_ms: int, historical: bool, received_at_ms: int
     ) -> int:
         """Return the observation time by our clock, UTC milliseconds, and learn from the event.
 

@@ -5,7 +5,9 @@ counts, and every occurrence must be valid. Decoding here costs a quarter of pyd
 wording of a refusal still comes from pydantic, off the hot path (`explain`).
 """
 
-from typing import Annotated, Final, Literal, TypeVar
+import re
+from collections.abc import Callable
+from typing import Annotated, Final, Generic, Literal, TypeVar
 
 import msgspec
 from pydantic import TypeAdapter, ValidationError
@@ -22,16 +24,12 @@ from ingest.contracts.events import (
 from ingest.frames import ScanAction
 
 _DETAIL_LENGTH_MAX: Final = 500
+_NO_IDENTIFIER: Final = re.compile(r"[\x00-\x1f/+#]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f]")
 
-# `\Z`, for Python's `$` also matches before a newline at the end.
-Identifier = Annotated[
-    str,
-    msgspec.Meta(min_length=1, max_length=IDENTIFIER_LENGTH_MAX, pattern=r"^[^\x00-\x1f/+#]+\Z"),
-]
-Code = Annotated[
-    str,
-    msgspec.Meta(min_length=1, max_length=IDENTIFIER_LENGTH_MAX, pattern=r"^[^\x00-\x1f]+\Z"),
-]
+# No patterns here: msgspec hands them to `re`, 0.5 us a string. `EventDecoder` looks after them.
+Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=IDENTIFIER_LENGTH_MAX)]
+Code = Annotated[str, msgspec.Meta(min_length=1, max_length=IDENTIFIER_LENGTH_MAX)]
 Text = Annotated[str, msgspec.Meta(max_length=IDENTIFIER_LENGTH_MAX)]
 TimeMs = Annotated[int, msgspec.Meta(ge=0, le=TIME_MS_MAX)]
 Sequence = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
@@ -128,13 +126,65 @@ class Numbered(msgspec.Struct, frozen=True, gc=False):
 
 EventT = TypeVar("EventT", Reading, Scan, DeviceStatus)
 
-READINGS: Final[msgspec.json.Decoder[Reading | list[Reading]]] = msgspec.json.Decoder(
-    Reading | list[Reading]
-)
-SCANS: Final[msgspec.json.Decoder[Scan | list[Scan]]] = msgspec.json.Decoder(Scan | list[Scan])
-STATUSES: Final[msgspec.json.Decoder[DeviceStatus | list[DeviceStatus]]] = msgspec.json.Decoder(
-    DeviceStatus | list[DeviceStatus]
-)
+
+class EventDecoder(Generic[EventT]):
+    """Decodes one event or a batch of one kind, strictly."""
+
+    def __init__(self, event_type: type[EventT], check: Callable[[EventT], None]) -> None:
+        """Take the struct, and what refuses a bad identifier or code in one."""
+        self._decode: Callable[[bytes], EventT | list[EventT]] = msgspec.json.Decoder(
+            event_type | list[event_type]  # type: ignore[valid-type] # known at run time only
+        ).decode
+        self._check: Callable[[EventT], None] = check
+
+    def decode(self, raw: bytes) -> EventT | list[EventT]:
+        """Return the event, or the events of a batch, of whatever length.
+
+        A string may only hold what an identifier must not where the raw bytes hold one of
+        `/ + #` or a backslash, for JSON has no other way to write a control character. So most
+        payloads need no look at their strings.
+
+        Raises:
+            msgspec.MsgspecError: The bytes are refused.
+            UnicodeDecodeError: A string is not UTF-8.
+        """
+        decoded = self._decode(raw)
+        if b"\\" in raw or b"/" in raw or b"+" in raw or b"#" in raw:
+            for event in decoded if isinstance(decoded, list) else (decoded,):
+                self._check(event)
+        return decoded
+
+
+def _check_identifiers(*texts: str) -> None:
+    for text in texts:
+        if _NO_IDENTIFIER.search(text):
+            raise msgspec.ValidationError(f"{text[:40]!r} is no identifier")
+
+
+def _check_code(text: str) -> None:
+    if _CONTROL.search(text):
+        raise msgspec.ValidationError(f"{text[:40]!r} holds a control character")
+
+
+def _check_reading(event: Reading) -> None:
+    _check_identifiers(event.source, event.boot, event.channel)
+    for tag in event.tags or ():
+        _check_code(tag)
+
+
+def _check_scan(event: Scan) -> None:
+    _check_identifiers(event.source, event.boot)
+    if event.sku is not None:
+        _check_code(event.sku)
+
+
+def _check_status(event: DeviceStatus) -> None:
+    _check_identifiers(event.source, event.boot)
+
+
+READINGS: Final = EventDecoder(Reading, _check_reading)
+SCANS: Final = EventDecoder(Scan, _check_scan)
+STATUSES: Final = EventDecoder(DeviceStatus, _check_status)
 TIMES: Final = msgspec.json.Decoder(DrivenTime)
 NUMBERED: Final = msgspec.json.Decoder(Numbered)
 CUTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
