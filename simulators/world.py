@@ -31,7 +31,7 @@ HAND_SHARE: Final = 0.002
 ENDED_STATES: Final = frozenset({"held", "rejected", "cancelled", "expired"})
 """Told of one of these, staff put the units back on the shelf."""
 HEARD_MAX: Final = 200_000
-"""Transfers and needs remembered as already acted upon."""
+"""Transfers remembered as already acted upon."""
 
 
 class Act(NamedTuple):
@@ -50,6 +50,12 @@ class WorldRates:
     readings_per_s: float
 
 
+class _Delivery(NamedTuple):
+    site: str
+    sku: str
+    units: int
+
+
 class World:
     """Everything physical, and the acts that devices saw."""
 
@@ -66,10 +72,12 @@ class World:
             network.shops, network.articles, wishes_per_s=rates.wishes_per_s, rng=rng
         )
         self._readings_per_s = rates.readings_per_s
-        self._chores: list[tuple[int, int, Transfer | Need | str]] = []
+        self._chores: list[tuple[int, int, Transfer | _Delivery | str]] = []
         self._chore_count = 0
+        self._ordered: dict[str, int] = {}
+        """Units ordered by open need."""
         self._heard: dict[str, bool] = {}
-        """Transfers and needs heard of; False once a transfer's units have left."""
+        """Transfers heard of; False once a transfer's units have left."""
         self._channels = {(one.site, one.sku): one for one in network.channels}
         self._touched: dict[tuple[str, str], None] = {}
         self._round: deque[ShelfChannel] = deque(network.channels)
@@ -90,8 +98,15 @@ class World:
             self._hear_need(event.need)
 
     def _hear_need(self, need: Need) -> None:
-        if need.state == "open" and self._first_heard(need.need_id):
-            self._plan(self.now_ms + self._rng.randrange(*DELIVERY_MS), need)
+        # A request may grow while its first delivery is on the road: only the rest is ordered.
+        ordered_units = self._ordered.get(need.need_id, 0)
+        rest_units = need.quantity_units - ordered_units
+        if need.state != "open":
+            self._ordered.pop(need.need_id, None)
+        elif rest_units > 0:
+            self._ordered[need.need_id] = need.quantity_units
+            delivery = _Delivery(need.site, need.sku, rest_units)
+            self._plan(self.now_ms + self._rng.randrange(*DELIVERY_MS), delivery)
 
     def _hear_transfer(self, transfer: Transfer) -> None:
         name = transfer.transfer_id
@@ -109,7 +124,7 @@ class World:
         self._heard[entity_id] = True
         return True
 
-    def _plan(self, at_ms: int, chore: Transfer | Need | str) -> None:
+    def _plan(self, at_ms: int, chore: Transfer | _Delivery | str) -> None:
         self._chore_count += 1
         heapq.heappush(self._chores, (at_ms, self._chore_count, chore))
 
@@ -149,7 +164,7 @@ class World:
             at_ms, _, chore = heapq.heappop(self._chores)
             if isinstance(chore, Transfer):
                 self._dispatch(chore, at_ms, acts)
-            elif isinstance(chore, Need):
+            elif isinstance(chore, _Delivery):
                 self._deliver(chore, at_ms, acts)
             else:
                 self._arrive(chore, at_ms, acts)
@@ -177,9 +192,10 @@ class World:
         one = self.oracle.arrive(transfer_id)
         acts.append(self._scan(at_ms, (one.to_site, one.sku), "arrive", one.units, transfer_id))
 
-    def _deliver(self, need: Need, at_ms: int, acts: list[Act]) -> None:
-        self.oracle.enter(need.site, need.sku, need.quantity_units)
-        acts.append(self._scan(at_ms, (need.site, need.sku), "receive", need.quantity_units))
+    def _deliver(self, delivery: _Delivery, at_ms: int, acts: list[Act]) -> None:
+        site, sku, units = delivery
+        self.oracle.enter(site, sku, units)
+        acts.append(self._scan(at_ms, (site, sku), "receive", units))
 
     def _scan(
         self, at_ms: int, key: tuple[str, str], action: str, units: int, transfer_id: str = ""

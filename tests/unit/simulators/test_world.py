@@ -169,6 +169,9 @@ def test_a_need_is_delivered_once() -> None:
     world.hear(NeedChanged(at_ms=0, need=need))
     world.hear(NeedChanged(at_ms=1, need=need))
     assert scans(world.step(HOUR_MS)) == [("gateway-shop-03", "receive", 12)]
+    need.quantity_units = 15
+    world.hear(NeedChanged(at_ms=2, need=need))
+    assert scans(world.step(2 * HOUR_MS)) == [("gateway-shop-03", "receive", 3)]
 
 
 def test_nobody_buys_what_is_not_there() -> None:

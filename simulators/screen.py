@@ -1,0 +1,162 @@
+"""The demo's picture for a terminal, and the same as one line. Pure: figures in, text out."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from rich.columns import Columns
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from simulators.live import Figures
+from simulators.verification import Agreement
+from simulators.views import ON_THE_WAY, StockView
+
+BREACHES_SHOWN: Final = 8
+TRANSFERS_SHOWN: Final = 8
+SITE_COLUMNS: Final = 2
+
+
+@dataclass(slots=True, kw_only=True)
+class Surround:
+    """What the picture says beside the stock itself."""
+
+    lag_records: int = -1
+    """Records of the input log that the stock fold has not folded; -1 where not measured."""
+    influx: str = ""
+    seconds_left: float | None = None
+    elapsed_s: float = 0.0
+
+
+def when(at_ms: int) -> str:
+    """Return a time of the installation for people, UTC."""
+    return datetime.fromtimestamp(at_ms / 1_000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def measured(milliseconds: int) -> str:
+    """Return a latency for people; a dash where nothing was measured."""
+    return f"{milliseconds} ms" if milliseconds >= 0 else "-"
+
+
+def picture(view: StockView, figures: Figures | None, surround: Surround) -> RenderableType:
+    """Return the whole screen."""
+    return Group(
+        _head(view, figures, surround),
+        Panel(_sites(view), title="Stock by site", border_style="dim"),
+        Columns([_breaches(view), _transfers(view)], equal=True, expand=True),
+    )
+
+
+def _head(view: StockView, figures: Figures | None, surround: Surround) -> RenderableType:
+    totals = view.totals()
+    grid = Table.grid(expand=True, padding=(0, 2))
+    for _ in range(4):
+        grid.add_column()
+    lag = str(surround.lag_records) if surround.lag_records >= 0 else "-"
+    left = "" if surround.seconds_left is None else f", {surround.seconds_left:.0f} s left"
+    grid.add_row(
+        f"[bold]{totals.units:,}[/] units at {totals.keys:,} keys",
+        f"[bold]{totals.breaches_open}[/] open breaches",
+        f"[bold]{totals.transfers_on_the_way}[/] transfers on the way "
+        f"({totals.units_on_the_way} units), {totals.transfers_received} received",
+        f"[bold]{totals.needs_open}[/] needs open",
+    )
+    if figures is not None:
+        grid.add_row(
+            f"[bold]{figures.accepted_events_per_s:,.0f}[/] events/s accepted",
+            f"accepted p50 {measured(figures.accepted_ms_p50)}, "
+            f"p99 {measured(figures.accepted_ms_p99)}",
+            f"through the fold p50 {measured(view.barrier_ms_percentile(0.5))}, "
+            f"p99 {measured(view.barrier_ms_percentile(0.99))}",
+            f"input lag {lag} frames",
+        )
+        title = f"Shelfstream  {when(figures.world_ms)} UTC{left}"
+    else:
+        title = "Shelfstream"
+    return Panel(grid, title=title, subtitle=surround.influx, border_style="cyan")
+
+
+def _sites(view: StockView) -> RenderableType:
+    rows = view.sites()
+    table = Table(box=None, expand=True, pad_edge=False)
+    for _ in range(SITE_COLUMNS):
+        for name in ("site", "units", "low", "out"):
+            table.add_column(name, justify="left" if name == "site" else "right")
+    height = -(-len(rows) // SITE_COLUMNS)
+    for place in range(height):
+        cells: list[str | Text] = []
+        for row in rows[place::height]:
+            cells += [
+                row.site,
+                f"{row.units:,}",
+                Text(str(row.low), style="yellow" if row.low else "dim"),
+                Text(str(row.out), style="red" if row.out else "dim"),
+            ]
+        table.add_row(*cells)
+    return table
+
+
+def _breaches(view: StockView) -> RenderableType:
+    table = Table(box=None, expand=True, pad_edge=False)
+    for name in ("since", "site", "article", "kind", "units"):
+        table.add_column(name, justify="right" if name == "units" else "left", no_wrap=True)
+    for level, breach in view.breaches()[:BREACHES_SHOWN]:
+        since = when(breach.since_ms)[-8:]
+        table.add_row(since, level.site, level.sku, breach.kind, str(level.on_hand_units))
+    return Panel(table, title="Open breaches, newest first", border_style="dim")
+
+
+def _transfers(view: StockView) -> RenderableType:
+    table = Table(box=None, expand=True, pad_edge=False)
+    for name in ("article", "from", "to", "state", "units"):
+        table.add_column(name, justify="right" if name == "units" else "left", no_wrap=True)
+    for one in view.transfers()[:TRANSFERS_SHOWN]:
+        style = "green" if one.state in ON_THE_WAY else ""
+        units = one.dispatched_units or one.quantity_units
+        table.add_row(one.sku, one.from_site, one.to_site, one.state, str(units), style=style)
+    return Panel(table, title="Transfers", border_style="dim")
+
+
+def line(view: StockView, figures: Figures, surround: Surround) -> str:
+    """Return the picture as one line, for a log."""
+    totals = view.totals()
+    return (
+        f"{surround.elapsed_s:5.0f} s  {when(figures.world_ms)} UTC  "
+        f"{figures.accepted_events_per_s:,.0f} events/s  "
+        f"accepted p99 {measured(figures.accepted_ms_p99)}  "
+        f"fold p99 {measured(view.barrier_ms_percentile(0.99))}  lag {surround.lag_records}  "
+        f"{totals.units:,} units at {totals.keys:,} keys  breaches {totals.breaches_open}  "
+        f"on the way {totals.transfers_on_the_way}  needs {totals.needs_open}"
+    )
+
+
+def agreement_table(found: Agreement, seconds: float) -> RenderableType:
+    """Return what a verification found."""
+    table = Table(title="Verified against the oracle", title_justify="left", min_width=50)
+    table.add_column("what")
+    table.add_column("count", justify="right")
+    rows = (
+        ("keys (SKU at a site)", found.keys),
+        ("agree", found.agree),
+        ("differ", found.differ),
+        ("  book is not the truth", found.differ_book),
+        ("  book is not the sum of the ledger", found.differ_ledger),
+        ("  sensors are not the truth", found.differ_sensed),
+        ("extra keys", found.extra),
+        ("scans emitted", found.scans),
+        ("lost", found.lost),
+        ("doubled", found.doubled),
+        ("never emitted", found.unexpected),
+        ("movements in the ledger", found.movements),
+    )
+    bad = {"differ", "extra keys", "lost", "doubled", "never emitted"}
+    for name, count in rows:
+        style = "red" if count and name in bad else ""
+        table.add_row(name, f"{count:,}", style=style)
+    verdict = Text(
+        f"exact, checked in {seconds:.1f} s" if found.exact else "NOT exact",
+        style="bold green" if found.exact else "bold red",
+    )
+    return Group(table, *(Text(sentence, style="red") for sentence in found.differences), verdict)
