@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from ingest.contracts.settings import KafkaSettings
@@ -20,6 +21,7 @@ from streams.engine.adapters.reader import RecordWriter
 from tests.integration.counting_fold import ENCODE
 
 PARTITIONS = 4
+ABORT_EVERY_FRAMES = 50
 ROOT = Path(__file__).parents[2]
 
 
@@ -44,7 +46,7 @@ async def eventually(
 
 
 class FrameWriter:
-    """Writes frames of random pairs to all partitions until it is left."""
+    """Writes frames to all partitions until it is left, and some in transactions it aborts."""
 
     def __init__(self, kafka: KafkaSettings, topic: str, *, seed: int) -> None:
         """Take the topic; the same seed writes the same pairs."""
@@ -52,7 +54,8 @@ class FrameWriter:
         self.totals: dict[bytes, tuple[int, int]] = {}
         self._kafka = kafka
         self._topic = topic
-        self._random = random.Random(seed)  # noqa: S311 - test data
+        self._random = random.Random(seed)
+        self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -71,11 +74,14 @@ class FrameWriter:
         self._stopping = True
         await self._task
 
-    _stopping = False
-
     async def _write(self) -> None:
-        async with RecordWriter(self._kafka) as writer:
+        aborting = AIOKafkaProducer(
+            **client_options(self._kafka), transactional_id=f"{self._topic}-aborting"
+        )
+        async with RecordWriter(self._kafka) as writer, aborting:
             while not self._stopping:
+                if self.frames % ABORT_EVERY_FRAMES == 0:
+                    await self._abort_one(aborting)
                 partition = self.frames % PARTITIONS
                 pairs = [
                     (b"%d-%d" % (partition, self._random.randrange(50)), self._random.randrange(9))
@@ -87,6 +93,15 @@ class FrameWriter:
                     count, total = self.totals.get(key, (0, 0))
                     self.totals[key] = (count + 1, total + quantity)
                 await asyncio.sleep(0.005)
+
+    async def _abort_one(self, producer: AIOKafkaProducer) -> None:
+        """Write frames that nobody may ever fold."""
+        await producer.begin_transaction()
+        for partition in range(PARTITIONS):
+            await producer.send_and_wait(
+                self._topic, ENCODE([(b"aborted", 1)]), partition=partition
+            )
+        await producer.abort_transaction()
 
 
 class Worker:
