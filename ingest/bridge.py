@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
 from ingest import wire
 from ingest.batcher import AckLedger, Batch, FrameBatcher, InFlight
 from ingest.clocks import SourceClocks
@@ -218,7 +216,7 @@ class Bridge:
         message = self._ledger.opened(token, "", [])
         try:
             driven_ms = wire.TIMES.decode(payload).at_ms
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except wire.REFUSALS as error:
             reason, detail = wire.explain("_time", payload, error)
             self._bury(Rejected(reason, detail, payload), MQTT_TIME, message, self._driven_ms)
             return

@@ -83,7 +83,7 @@ class Normaliser:
         decode, resolve = self._kinds[route.leaf]
         try:
             decoded = decode(payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except wire.REFUSALS:
             self._one_by_one(out, route, payload, received_at_ms)
             return out
         if type(decoded) is not list:
@@ -146,7 +146,7 @@ class Normaliser:
         """Take what can be taken of a payload that was refused as a whole."""
         try:
             raws = [bytes(raw) for raw in wire.CUTS.decode(payload)]
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except wire.REFUSALS:
             raws = [payload]
         else:
             if len(raws) > BATCH_EVENTS_MAX:
@@ -158,7 +158,7 @@ class Normaliser:
                 event = decode(raw)
                 if isinstance(event, list):
                     raise msgspec.ValidationError("an array within an array")
-            except (msgspec.MsgspecError, UnicodeDecodeError) as refusal:
+            except wire.REFUSALS as refusal:
                 reason, detail = wire.explain(route.leaf, raw, refusal)
                 out.rejected.append(Rejected(reason, detail, raw))
                 out.ranges.extend(_numbers(raw))
@@ -215,6 +215,6 @@ def _numbers(raw: bytes) -> list[Range]:
     try:
         raws = [bytes(part) for part in wire.CUTS.decode(raw)] if raw[:1] == b"[" else [raw]
         numbered = [wire.NUMBERED.decode(part) for part in raws[:BATCH_EVENTS_MAX]]
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except wire.REFUSALS:
         return []
     return [(event.boot, event.seq, event.seq) for event in numbered]

@@ -86,7 +86,7 @@ class SliceRouter:
             if topic == f"{BRIDGE_ROOT}/{client_id(index, self.count)}/sites":
                 try:
                     sites = frozenset(_SITES.decode(payload)) if payload else frozenset[str]()
-                except (msgspec.MsgspecError, UnicodeDecodeError):
+                except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                     return False
                 self._announced[index] = sites
                 self._foreign.clear()

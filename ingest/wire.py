@@ -124,6 +124,9 @@ class Numbered(msgspec.Struct, frozen=True, gc=False):
     seq: Sequence
 
 
+REFUSALS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""All that a decoder here raises; the last for arrays nested by the thousand."""
+
 EventT = TypeVar("EventT", Reading, Scan, DeviceStatus)
 
 
@@ -145,8 +148,7 @@ class EventDecoder(Generic[EventT]):
         payloads need no look at their strings.
 
         Raises:
-            msgspec.MsgspecError: The bytes are refused.
-            UnicodeDecodeError: A string is not UTF-8.
+            REFUSALS: The bytes are refused.
         """
         decoded = self._decode(raw)
         if b"\\" in raw or b"/" in raw or b"+" in raw or b"#" in raw:

@@ -86,7 +86,7 @@ PAIRS = st.tuples(st.sampled_from(FIELDS) | st.text(max_size=3), VALUES)
 def _twin_accepts(decode: Decode, raw: bytes) -> bool:
     try:
         decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except wire.REFUSALS:
         return False
     return True
 

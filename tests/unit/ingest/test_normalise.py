@@ -132,6 +132,8 @@ def test_a_status_goes_to_the_device_and_to_what_it_watches() -> None:
         (READINGS, reading(channel="z"), "unknown_channel"),
         (READINGS, b"", "bad_json"),
         (READINGS, b"{", "bad_json"),
+        (READINGS, b"[" * 50_000, "bad_json"),
+        (READINGS, b'{"source":' + b"[" * 50_000, "bad_json"),
         (READINGS, b'{"source":"\xff"}', "bad_json"),
         (READINGS, [], "bad_schema"),
         (READINGS, b"7", "bad_schema"),
