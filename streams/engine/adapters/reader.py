@@ -4,13 +4,13 @@ Console, CLI, sinks and checks build their own views with `read_topic`; all they
 frames of commands and barriers, by `RecordWriter`, or a whole catalogue by `write_transaction`.
 """
 
+import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from ingest.contracts.errors import InstallationError
 from ingest.contracts.settings import KafkaSettings
 from streams.engine.adapters.connection import (
     FETCH_PARTITION_BYTES_MAX,
@@ -67,13 +67,12 @@ class TopicReader:
             max_partition_fetch_bytes=FETCH_PARTITION_BYTES_MAX,
             fetch_max_wait_ms=_FETCH_WAIT_MS,
         )
-        await consumer.start()
-        self._consumer = consumer
-        try:
+        async with contextlib.AsyncExitStack() as undo:
+            undo.push_async_callback(consumer.stop)
+            await consumer.start()
+            self._consumer = consumer
             await self._seek(consumer)
-        except InstallationError:
-            await consumer.stop()
-            raise
+            undo.pop_all()
         return self
 
     async def _seek(self, consumer: AIOKafkaConsumer) -> None:
