@@ -276,22 +276,24 @@ class PartitionRunner:
                 await self._commit(changes)
 
     async def _wait_for_work(self) -> None:
-        due_in_s = None
-        if self._waiting_since_s is not None:
-            due_at_s = self._waiting_since_s + self._engine.applied_interval_ms / 1000
-            due_in_s = max(0.0, due_at_s - asyncio.get_running_loop().time())
         try:
-            async with asyncio.timeout(due_in_s):
+            async with asyncio.timeout_at(self._applied_due_at_s()):
                 await self._work.wait()
         except TimeoutError:
             return
 
     def _applied_due(self) -> bool:
         full = len(self._pending) >= self._engine.pending_frames_max
-        if full or self._draining or self._closing or self._waiting_since_s is None:
+        due_at_s = self._applied_due_at_s()
+        if full or self._draining or self._closing or due_at_s is None:
             return True
-        waited_s = asyncio.get_running_loop().time() - self._waiting_since_s
-        return waited_s >= self._engine.applied_interval_ms / 1000
+        return asyncio.get_running_loop().time() >= due_at_s
+
+    def _applied_due_at_s(self) -> float | None:
+        # One sum for both the timer and the check: a rounding between them would make it spin.
+        if self._waiting_since_s is None:
+            return None
+        return self._waiting_since_s + self._engine.applied_interval_ms / 1000
 
     def _drain(self) -> Changes:
         changes = self._fold.drain()
