@@ -10,8 +10,8 @@ from simulators.harness_system import System
 from simulators.harness_world import World
 
 DOWN_MS_MAX: Final = 2_500
-FREEZE_MS: Final = (500, 5_000)
-"""The worker's session is 2 s: some sleep past it and some do not."""
+FREEZE_MS: Final = (500, 7_000)
+"""The worker's session is 2 s: most sleep past it and some do not."""
 OFFLINE_MS_MAX: Final = 3_000
 
 

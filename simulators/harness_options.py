@@ -64,16 +64,23 @@ def draw(seed: int) -> Options:
         sku_count=rng.randint(1, 4),
         partition_count=rng.randint(1, 3),
         bridge_count=rng.choice([1, 1, 2]),
-        worker_count=rng.randint(1, 3),
+        worker_count=rng.choice([1, 2, 2, 3]),
         delay_ms_max=rng.choice([1, 10, 50, 200]),
         duplicate_percent=rng.choice([0, 5, 30]),
         receipt_loss_percent=rng.choice([0, 10]),
         disorder_percent=rng.choice([0, 10, 40]),
-        unnamed_percent=rng.choice([0, 0, 20]),
+        unnamed_percent=rng.choice([0, 0, 0, 20]),
         mqtt_loses=rng.random() < 0.5,  # noqa: PLR2004 - half of the seeds
         fault_interval_ms=rng.choice([300, 1_000, 3_000]),
-        faults=tuple(kind for kind in FAULT_KINDS if rng.random() < 0.5),  # noqa: PLR2004 - half
+        faults=_faults(rng),
         commit_lag_ms=rng.choice([50, 500, 3_000]),
         pending_frames_max=rng.choice([2, 20, 1_000]),
         emit_interval_ms=rng.choice([20, 60, 150]),
     )
+
+
+def _faults(rng: Random) -> tuple[FaultKind, ...]:
+    drawn = [kind for kind in FAULT_KINDS if rng.random() < 0.5]  # noqa: PLR2004 - half of them
+    if rng.random() < 0.3:  # noqa: PLR2004 - a fence needs a worker that sleeps undisturbed
+        drawn = ["worker_freeze", *drawn[:2]]
+    return tuple(drawn)
