@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 import structlog
-from aiokafka.errors import KafkaError
 
 from ingest.contracts.errors import FencedError, InstallationError, StalledError
 from ingest.contracts.settings import InstallationSettings, KafkaSettings
 from streams.engine.adapters.faust_app import FoldApp, create_app
 from streams.engine.adapters.kafka import KafkaLogs
-from streams.engine.adapters.reader import end_offsets
+from streams.engine.adapters.reader import end_offsets_if_up
 from streams.engine.fold import FoldSpec
 from streams.engine.host import PartitionHost
 from streams.engine.settings import EngineSettings
@@ -151,9 +150,8 @@ async def _watch(
     watch = StallWatch()
     while True:
         await asyncio.sleep(engine.stalled_timeout_ms / 1000 / OBSERVATIONS_STALLED)
-        try:
-            ends = await end_offsets(kafka, host.spec.input_topic)
-        except KafkaError:
+        ends = await end_offsets_if_up(kafka, host.spec.input_topic)
+        if ends is None:
             continue  # no broker, no verdict: the outage is not this worker's stall
         for partition, runner in host.runners.items():
             position = await app.input_position(partition)

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Final, NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from ingest.contracts.settings import KafkaSettings
 from streams.engine.adapters.connection import (
@@ -151,6 +152,14 @@ async def end_offsets(kafka: KafkaSettings, topic: str) -> dict[int, int]:
     """
     async with TopicReader(kafka, topic) as reader:
         return await reader.ends()
+
+
+async def end_offsets_if_up(kafka: KafkaSettings, topic: str) -> dict[int, int] | None:
+    """Return what `end_offsets` does, or None while the broker can't be asked."""
+    try:
+        return await end_offsets(kafka, topic)
+    except KafkaError:
+        return None
 
 
 class RecordWriter:
