@@ -54,6 +54,10 @@ class SensedChannel(msgspec.Struct, array_like=True):
     received_at_ms: int
     blind: bool = False
     """The device is offline: the count is unknown, not zero."""
+    boot: str = ""
+    """Session of the device; the last will of an older session says nothing."""
+    seq: int = 0
+    """Decides between two readings of the same millisecond."""
 
 
 class Breach(msgspec.Struct, array_like=True):
@@ -65,6 +69,12 @@ class Breach(msgspec.Struct, array_like=True):
     """Empty while the dwell has not passed."""
     threshold_units: int = 0
     available_units: int = 0
+    observed_at_ms: int = 0
+    """Device time of the input that crossed the threshold; 0 for a tick."""
+    refused_sites: list[str] = []
+    """Donors whose transfer for this breach was rejected, cancelled or expired, sorted; the empty
+    text stands for a closed replenishment request. They are not asked again while it is open."""
+    opened_at_ms: int = 0
 
 
 class Level(msgspec.Struct, array_like=True, kw_only=True):
@@ -98,6 +108,8 @@ class Level(msgspec.Struct, array_like=True, kw_only=True):
     """Ids of opening imports already applied."""
     last_received_at_ms: int = 0
     """When a transfer last arrived; the cool-down counts from it."""
+    buffer_policy_units: int = 0
+    """The policy's buffer as last applied: a release lasts until the policy says otherwise."""
 
 
 class Transfer(msgspec.Struct, array_like=True, kw_only=True):
@@ -128,6 +140,8 @@ class Transfer(msgspec.Struct, array_like=True, kw_only=True):
     decided_from: dict[str, int] = {}
     """The numbers the decision was taken from, by name."""
     lost_units: int = 0
+    value_minor: int = 0
+    """Value of the units on their way, taken from the donor's book."""
 
 
 class Need(msgspec.Struct, array_like=True, kw_only=True):
@@ -159,6 +173,8 @@ class SkuBook(msgspec.Struct, array_like=True, kw_only=True):
     needs: list[str] = []
     next_number: int = 1
     """Running number of the next transfer, breach, need or movement of this SKU."""
+    unconfirmed: list[str] = []
+    """Ids of ended transfers whose inferred dispatch still awaits its late scan, sorted."""
 
 
 class BootWindow(msgspec.Struct, array_like=True, kw_only=True):
@@ -188,6 +204,29 @@ class DeviceState(msgspec.Struct, array_like=True, kw_only=True):
     boot: str
     since_ms: int
     battery_pct: int = -1
+    next_number: int = 1
+    """Running number of the next status event."""
+    silent_id: str = ""
+    """Id of the event that began the present silence; empty while online."""
+
+
+class AnsweredCommand(msgspec.Struct, array_like=True, kw_only=True):
+    """A command that was answered; forgotten after 24 h."""
+
+    command_id: str
+    at_ms: int
+
+
+class OrderLine(msgspec.Struct, array_like=True, kw_only=True):
+    """One line of a customer order at one site; each action happens once a line."""
+
+    order_id: str
+    line: int
+    sku: str
+    site: str
+    state: Literal["reserved", "released", "fulfilled"]
+    quantity_units: int
+    at_ms: int
 
 
 class Clock(msgspec.Struct, array_like=True, kw_only=True):
@@ -198,8 +237,6 @@ class Clock(msgspec.Struct, array_like=True, kw_only=True):
     partition_count: int = 0
     time: str = "wall"
     reference_version: int = 0
-    commands: dict[str, int] = {}
-    """Ids of answered commands and when, kept for 24 h."""
 
 
 Reference = NetworkRecord | SiteRecord | LaneRecord | PolicyRecord
@@ -223,6 +260,8 @@ SOURCE: Final = "source"
 DEVICE: Final = "device"
 REFERENCE: Final = "reference"
 CLOCK: Final = "clock"
+COMMAND: Final = "command"
+ORDER_LINE: Final = "order_line"
 
 STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
     LEVEL: Level,
@@ -232,6 +271,8 @@ STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
     SOURCE: SourceWindow,
     DEVICE: DeviceState,
     CLOCK: Clock,
+    COMMAND: AnsweredCommand,
+    ORDER_LINE: OrderLine,
 }
 """The struct behind each kind of key; `reference` records are a tagged union, see `Reference`."""
 

@@ -1,0 +1,94 @@
+"""The answer to a shortage: transfers from donors with surplus, and a request for the rest.
+
+What is in transit or on order counts first, so the same shortage is never answered twice.
+"""
+
+from ingest.frames import Autonomy
+from streams.contracts.state import Breach, Level
+from streams.domain import needs, transfers
+from streams.domain.arithmetic import round_down, round_up
+from streams.domain.catalogue import Rules
+from streams.domain.donors import Donation, choose
+from streams.domain.sensing import available_units
+from streams.domain.store import Store
+
+
+def position_units(level: Level, rules: Rules) -> int:
+    """Return available stock and what is coming."""
+    return available_units(level, rules) + level.in_transit_in_units + level.on_order_units
+
+
+def wanted_units(position: int, rules: Rules) -> int:
+    """Return what lifts a position to the order-up-to level, in whole multiples.
+
+    Rounded down where that still ends the shortage, for a maximum is a maximum; otherwise up.
+    """
+    missing_units = rules.order_up_to_units - position
+    down_units = round_down(missing_units, rules.multiple_units)
+    if down_units > 0 and position + down_units >= rules.shortage_units:
+        return down_units
+    return round_up(missing_units, rules.multiple_units)
+
+
+def answer(store: Store, level: Level, rules: Rules, breach: Breach) -> None:
+    """Answer an open shortage whose position is below the minimum."""
+    position = position_units(level, rules)
+    if rules.autonomy == "observe" or position >= rules.shortage_units:
+        return
+    need_units = wanted_units(position, rules)
+    decided = {
+        "available_units": available_units(level, rules),
+        "in_transit_in_units": level.in_transit_in_units,
+        "on_order_units": level.on_order_units,
+        "position_units": position,
+        "min_units": rules.min_units or 0,
+        "order_up_to_units": rules.order_up_to_units,
+        "multiple_units": rules.multiple_units,
+        "need_units": need_units,
+    }
+    rest_units = need_units
+    refused = breach.refused_sites
+    for donation in choose(store, level, need_units, rules.multiple_units, refused):
+        _transfer(store, level, rules, breach=breach, donation=donation, decided=decided)
+        rest_units -= donation.quantity_units
+    if rest_units > 0 and "" not in refused:
+        needs.request(store, level, rest_units, {**decided, "rest_units": rest_units})
+
+
+def _transfer(
+    store: Store,
+    level: Level,
+    rules: Rules,
+    *,
+    breach: Breach,
+    donation: Donation,
+    decided: dict[str, int],
+) -> None:
+    offer, lane = donation.offer, donation.offer.lane
+    quantity_units = donation.quantity_units
+    approved = _is_automatic(rules.autonomy, quantity_units, rules.auto_units_max)
+    transfer = transfers.make(
+        store,
+        level.sku,
+        lane.from_site,
+        level.site,
+        quantity_units=quantity_units,
+        state="approved" if approved else "proposed",
+    )
+    transfer.breach_id = breach.breach_id
+    transfer.deadline_ms = transfers.proposal_deadline_ms(store, transfer)
+    transfer.decided_from = {
+        **decided,
+        "donor_available_units": offer.available_units,
+        "donor_planned_units": offer.planned_units,
+        "donor_kept_units": offer.kept_units,
+        "donor_surplus_units": offer.surplus_units,
+        "lane_cost_minor": lane.cost_minor,
+        "lane_lead_time_ms": lane.lead_time_ms,
+    }
+    transfers.settle(store, transfer, transfers.NOTHING, breach.breach_id)
+
+
+def _is_automatic(autonomy: Autonomy, quantity_units: int, auto_units_max: int) -> bool:
+    within = autonomy == "auto_within_limits" and quantity_units <= auto_units_max
+    return autonomy == "auto" or within

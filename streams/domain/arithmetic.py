@@ -1,0 +1,26 @@
+"""Integer arithmetic of quantities and money; no floats anywhere."""
+
+
+def half_even(numerator: int, denominator: int) -> int:
+    """Return `numerator / denominator` rounded to the nearest integer, halves to the even one.
+
+    Raises:
+        ZeroDivisionError: The denominator is 0.
+    """
+    if denominator < 0:
+        numerator, denominator = -numerator, -denominator
+    whole, rest = divmod(numerator, denominator)
+    twice = 2 * rest
+    if twice > denominator or (twice == denominator and whole & 1):
+        return whole + 1
+    return whole
+
+
+def round_up(quantity_units: int, multiple_units: int) -> int:
+    """Return the least multiple of `multiple_units` that is not below `quantity_units`."""
+    return -(-quantity_units // multiple_units) * multiple_units
+
+
+def round_down(quantity_units: int, multiple_units: int) -> int:
+    """Return the largest multiple of `multiple_units` that is not above `quantity_units`."""
+    return quantity_units // multiple_units * multiple_units

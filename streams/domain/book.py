@@ -1,0 +1,248 @@
+"""The book of a level: what scans and orders say is on hand, at moving-average cost.
+
+Every change of the book is posted here, as a movement that leads from the quantity before to the
+one after. Costs are integers in minor units; the average is value divided by quantity, and a book
+of zero units has the value zero.
+"""
+
+from typing import Final
+
+from ingest.frames import ScanInput
+from streams.contracts.ledger import Bucket, Movement, MovementKind, scan_cause
+from streams.contracts.state import Level
+from streams.domain.arithmetic import half_even
+from streams.domain.store import Store
+
+NEGATIVE: Final = "negative"
+"""Flag of a movement that left the book below zero."""
+REFUSED_NEGATIVE: Final = "would_be_negative"
+"""Flag of a scan that a `refuse` policy kept from taking the book below zero."""
+
+
+def post(
+    store: Store,
+    level: Level,
+    kind: MovementKind,
+    quantity_units: int,
+    value_minor: int,
+    *,
+    cause: str,
+    effective_at_ms: int,
+    transfer_id: str = "",
+    lot: str = "",
+    flags: list[str] | None = None,
+) -> None:
+    """Change the book by signed units and value, and write the movement."""
+    now_ms = store.clock.now_ms
+    before_units = level.on_hand_units
+    after_units = before_units + quantity_units
+    level.on_hand_units = after_units
+    level.value_minor += value_minor
+    level.updated_at_ms = now_ms
+    store.touch_level(level)
+    cost_minor = abs(half_even(value_minor, quantity_units)) if quantity_units else 0
+    store.outbox.movements.append(
+        Movement(
+            movement_id=store.next_id("movement", level.sku),
+            sku=level.sku,
+            site=level.site,
+            kind=kind,
+            bucket="on_hand",
+            quantity_units=quantity_units,
+            before_units=before_units,
+            after_units=after_units,
+            cause=cause,
+            effective_at_ms=effective_at_ms,
+            recorded_at_ms=now_ms,
+            unit_cost_minor=cost_minor,
+            value_minor=value_minor,
+            transfer_id=transfer_id,
+            lot=lot,
+            flags=flags or [],
+        )
+    )
+
+
+def post_aside(
+    store: Store,
+    sku: str,
+    site: str,
+    kind: MovementKind,
+    bucket: Bucket,
+    *,
+    quantity_units: int,
+    before_units: int,
+    cause: str,
+    value_minor: int = 0,
+    transfer_id: str = "",
+    flags: list[str] | None = None,
+) -> None:
+    """Write a movement of another bucket; what it counts is changed by the caller."""
+    now_ms = store.clock.now_ms
+    store.outbox.movements.append(
+        Movement(
+            movement_id=store.next_id("movement", sku),
+            sku=sku,
+            site=site,
+            kind=kind,
+            bucket=bucket,
+            quantity_units=quantity_units,
+            before_units=before_units,
+            after_units=before_units + quantity_units,
+            cause=cause,
+            effective_at_ms=now_ms,
+            recorded_at_ms=now_ms,
+            value_minor=value_minor,
+            transfer_id=transfer_id,
+            flags=flags or [],
+        )
+    )
+
+
+def unit_cost_minor(store: Store, sku: str) -> int:
+    """Return the catalogue's cost of one base unit; 0 while the SKU is unknown."""
+    record = store.book(sku).record
+    return record.unit_cost_minor if record is not None else 0
+
+
+def issue_value_minor(level: Level, quantity_units: int, cost_minor: int) -> int:
+    """Return the (positive) value of units that leave: at average, below zero at `cost_minor`."""
+    on_hand_units = level.on_hand_units
+    if quantity_units < on_hand_units:
+        return half_even(level.value_minor * quantity_units, on_hand_units)
+    covered_units = max(0, on_hand_units)
+    covered_minor = level.value_minor if covered_units else 0
+    return covered_minor + (quantity_units - covered_units) * cost_minor
+
+
+def receipt_value_minor(level: Level, quantity_units: int, cost_minor: int) -> int:
+    """Return the value of units that come in at `cost_minor` each.
+
+    Units that only fill a book below zero come in at the value they left with.
+    """
+    owed_units = -level.on_hand_units
+    if owed_units <= 0:
+        return quantity_units * cost_minor
+    if quantity_units < owed_units:
+        return half_even(-level.value_minor * quantity_units, owed_units)
+    return -level.value_minor + (quantity_units - owed_units) * cost_minor
+
+
+def average_cost_minor(store: Store, level: Level) -> int:
+    """Return the moving-average cost of one unit, or the catalogue's while nothing is on hand."""
+    if level.on_hand_units > 0:
+        return half_even(level.value_minor, level.on_hand_units)
+    return unit_cost_minor(store, level.sku)
+
+
+def refuses(store: Store, level: Level, quantity_units: int) -> bool:
+    """Tell whether the policy refuses that so many units leave."""
+    return (
+        quantity_units > level.on_hand_units
+        and store.rules(level.sku, level.site).negative_stock == "refuse"
+    )
+
+
+def negative_flags(store: Store, level: Level, quantity_units: int) -> list[str]:
+    """Return the flags of an issue of so many units."""
+    below = quantity_units > max(0, level.on_hand_units)
+    if below and store.rules(level.sku, level.site).negative_stock == "flag":
+        return [NEGATIVE]
+    return []
+
+
+def post_refused(store: Store, level: Level, scan: ScanInput) -> None:
+    """Leave the trace of a refused scan."""
+    post(
+        store,
+        level,
+        "refused",
+        0,
+        0,
+        cause=scan_cause(scan.source, scan.boot, scan.seq),
+        effective_at_ms=scan.observed_at_ms,
+        transfer_id=scan.transfer_id,
+        lot=scan.lot,
+        flags=[REFUSED_NEGATIVE],
+    )
+
+
+def issue_scan(store: Store, scan: ScanInput) -> None:
+    """Book a sale, a pick or waste."""
+    level = store.level(scan.sku, scan.site)
+    quantity_units = scan.quantity_units
+    if quantity_units > level.on_hand_units and refuses(store, level, quantity_units):
+        post_refused(store, level, scan)
+        return
+    value_minor = issue_value_minor(level, quantity_units, unit_cost_minor(store, scan.sku))
+    post(
+        store,
+        level,
+        scan.action,
+        -quantity_units,
+        -value_minor,
+        cause=f"{scan.source}/{scan.boot}/{scan.seq}",
+        effective_at_ms=scan.observed_at_ms,
+        lot=scan.lot,
+        flags=negative_flags(store, level, quantity_units),
+    )
+
+
+def receive_scan(store: Store, scan: ScanInput) -> None:
+    """Book a receipt at its own cost, or a return at the average."""
+    level = store.level(scan.sku, scan.site)
+    cost_minor = scan.unit_cost_minor
+    if scan.action == "return":
+        cost_minor = average_cost_minor(store, level)
+    elif cost_minor < 0:
+        cost_minor = unit_cost_minor(store, scan.sku)
+    post(
+        store,
+        level,
+        scan.action,
+        scan.quantity_units,
+        receipt_value_minor(level, scan.quantity_units, cost_minor),
+        cause=scan_cause(scan.source, scan.boot, scan.seq),
+        effective_at_ms=scan.observed_at_ms,
+        lot=scan.lot,
+    )
+
+
+def correct_scan(store: Store, scan: ScanInput) -> None:
+    """Book an adjustment by signed units, or a count of what is there."""
+    level = store.level(scan.sku, scan.site)
+    delta_units = scan.quantity_units
+    if scan.action == "count":
+        delta_units -= level.on_hand_units
+    if delta_units < 0:
+        cost_minor = unit_cost_minor(store, scan.sku)
+        value_minor = -issue_value_minor(level, -delta_units, cost_minor)
+        flags = negative_flags(store, level, -delta_units)
+    else:
+        value_minor = receipt_value_minor(level, delta_units, average_cost_minor(store, level))
+        flags = []
+    post(
+        store,
+        level,
+        scan.action,
+        delta_units,
+        value_minor,
+        cause=scan_cause(scan.source, scan.boot, scan.seq),
+        effective_at_ms=scan.observed_at_ms,
+        lot=scan.lot,
+        flags=flags,
+    )
+
+
+def open_scan(store: Store, scan: ScanInput) -> None:
+    """Note that a pack was opened; nothing moves."""
+    post(
+        store,
+        store.level(scan.sku, scan.site),
+        "open",
+        0,
+        0,
+        cause=scan_cause(scan.source, scan.boot, scan.seq),
+        effective_at_ms=scan.observed_at_ms,
+        lot=scan.lot,
+    )

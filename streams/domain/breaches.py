@@ -1,0 +1,226 @@
+"""Breaches: thresholds that stay crossed for their dwell; opened once, cleared once.
+
+A breach clears only when stock is back over the threshold by the hysteresis. While the leading
+witness is blind nothing opens and nothing clears, and a dwell begins anew afterwards.
+"""
+
+from typing import Final, NamedTuple
+
+from streams.contracts.alerts import AlertEnded, AlertRaised, Severity
+from streams.contracts.events import BreachCleared, BreachOpened
+from streams.contracts.state import Breach, BreachKind, Level
+from streams.domain import needs, sensing, transfers
+from streams.domain.answers import answer, position_units
+from streams.domain.catalogue import Rules
+from streams.domain.store import Store
+
+SEVERITY: Final[dict[BreachKind, Severity]] = {
+    "stockout": "critical",
+    "low_stock": "warning",
+    "overstock": "info",
+}
+
+
+class Judgement(NamedTuple):
+    """How a level stands to one threshold."""
+
+    kind: BreachKind
+    threshold_units: int
+    crossed: bool
+    recovered: bool
+
+
+def assess(store: Store, level: Level) -> None:
+    """Open, clear and answer what a changed level calls for."""
+    rules = store.rules(level.sku, level.site)
+    if rules.buffer_units != level.buffer_policy_units:
+        level.buffer_units = level.buffer_policy_units = rules.buffer_units
+        store.levels.touch((level.sku, level.site))
+    if sensing.is_unknown(level, rules):
+        _drop_pending(store, level)
+        return
+    on_hand_units = sensing.leading_units(level, rules)
+    held_units = level.reserved_units + level.quarantined_units + level.buffer_units
+    available_units = on_hand_units - held_units
+    if not level.breaches and not level.need_id and _is_fine(rules, on_hand_units, available_units):
+        return
+    for judgement in judgements(rules, on_hand_units, available_units):
+        _apply(store, level, rules, judgement, available_units)
+    _follow_up(store, level, rules)
+
+
+def level_due_ms(level: Level, rules: Rules) -> int:
+    """Return when a level has to be looked at again by time alone; 0 for never."""
+    due_ms = sensing.blind_due_ms(level, rules) if level.sensed else 0
+    for breach in level.breaches:
+        if not breach.breach_id:
+            opens_ms = breach.since_ms + rules.dwell_ms
+            due_ms = min(due_ms, opens_ms) if due_ms else opens_ms
+    return due_ms
+
+
+def judgements(
+    rules: Rules, on_hand_units: int, available_units: int
+) -> tuple[Judgement, Judgement, Judgement]:
+    """Return how stock stands to each threshold; one that is not set is always recovered."""
+    least, most, hysteresis = rules.min_units, rules.max_units, rules.hysteresis_units
+    low = least is not None and available_units < least
+    out = least is not None and available_units <= 0
+    over = most is not None and on_hand_units > most
+    return (
+        Judgement(
+            "low_stock", least or 0, low, least is None or available_units >= least + hysteresis
+        ),
+        Judgement("stockout", 0, out, least is None or available_units > hysteresis),
+        Judgement(
+            "overstock",
+            most or 0,
+            over,
+            most is None or on_hand_units <= max(0, most - hysteresis),
+        ),
+    )
+
+
+def _is_fine(rules: Rules, on_hand_units: int, available_units: int) -> bool:
+    least, most = rules.min_units, rules.max_units
+    return (least is None or (available_units >= least and available_units > 0)) and (
+        most is None or on_hand_units <= most
+    )
+
+
+def _apply(
+    store: Store, level: Level, rules: Rules, judgement: Judgement, available_units: int
+) -> None:
+    breach = next((entry for entry in level.breaches if entry.kind == judgement.kind), None)
+    if breach is None:
+        if not judgement.crossed:
+            return
+        breach = Breach(
+            judgement.kind,
+            store.now_ms,
+            threshold_units=judgement.threshold_units,
+            available_units=available_units,
+            observed_at_ms=store.observed_at_ms,
+        )
+        level.breaches.append(breach)
+        level.breaches.sort(key=lambda entry: entry.kind)
+        store.levels.touch((level.sku, level.site))
+    if breach.breach_id:
+        if judgement.recovered:
+            _clear(store, level, breach, judgement, available_units)
+    elif not judgement.crossed:
+        level.breaches.remove(breach)
+        store.levels.touch((level.sku, level.site))
+    elif breach.since_ms + rules.dwell_ms <= store.now_ms:
+        breach.threshold_units = judgement.threshold_units
+        _open(store, level, rules, breach, available_units)
+
+
+def _open(
+    store: Store,
+    level: Level,
+    rules: Rules,
+    breach: Breach,
+    available_units: int,
+) -> None:
+    breach.breach_id = store.next_id("breach", level.sku)
+    breach.available_units = available_units
+    breach.opened_at_ms = store.now_ms
+    store.levels.touch((level.sku, level.site))
+    position = position_units(level, rules)
+    store.outbox.events.append(
+        BreachOpened(
+            breach_id=breach.breach_id,
+            sku=level.sku,
+            site=level.site,
+            kind=breach.kind,
+            at_ms=store.now_ms,
+            since_ms=breach.since_ms,
+            available_units=available_units,
+            position_units=position,
+            threshold_units=breach.threshold_units,
+            observed_at_ms=breach.observed_at_ms,
+            decided_from=_numbers(level, rules),
+        )
+    )
+    store.outbox.alert(
+        level.site,
+        AlertRaised(
+            alert_key=breach.breach_id,
+            kind=breach.kind,
+            site=level.site,
+            sku=level.sku,
+            severity=SEVERITY[breach.kind],
+            at_ms=store.now_ms,
+            observed_at_ms=breach.observed_at_ms,
+            facts={
+                "available_units": available_units,
+                "position_units": position,
+                "threshold_units": breach.threshold_units,
+            },
+        ),
+    )
+
+
+def _numbers(level: Level, rules: Rules) -> dict[str, int]:
+    numbers = {
+        "on_hand_units": level.on_hand_units,
+        "reserved_units": level.reserved_units,
+        "quarantined_units": level.quarantined_units,
+        "buffer_units": level.buffer_units,
+        "in_transit_in_units": level.in_transit_in_units,
+        "on_order_units": level.on_order_units,
+        "hysteresis_units": rules.hysteresis_units,
+        "dwell_ms": rules.dwell_ms,
+    }
+    seen_units = sensing.shelf_units(level)
+    if seen_units is not None:
+        numbers["shelf_units"] = seen_units
+    return numbers
+
+
+def _clear(
+    store: Store, level: Level, breach: Breach, judgement: Judgement, available_units: int
+) -> None:
+    level.breaches.remove(breach)
+    store.levels.touch((level.sku, level.site))
+    store.outbox.events.append(
+        BreachCleared(
+            breach_id=breach.breach_id,
+            sku=level.sku,
+            site=level.site,
+            kind=breach.kind,
+            at_ms=store.now_ms,
+            opened_at_ms=breach.opened_at_ms,
+            available_units=available_units,
+            threshold_units=judgement.threshold_units,
+        )
+    )
+    ended = AlertEnded(alert_key=breach.breach_id, site=level.site, at_ms=store.now_ms)
+    store.outbox.alert(level.site, ended)
+    if _open_shortage(level) is None and breach.kind != "overstock":
+        transfers.withdraw(store, level.sku, level.site, breach.breach_id)
+
+
+def _follow_up(store: Store, level: Level, rules: Rules) -> None:
+    if level.need_id:
+        need = store.needs.get(level.need_id)
+        without_units = position_units(level, rules) - level.on_order_units
+        if need is not None and without_units >= rules.order_up_to_units:
+            needs.close(store, need)
+    breach = _open_shortage(level)
+    if breach is not None:
+        answer(store, level, rules, breach)
+
+
+def _open_shortage(level: Level) -> Breach | None:
+    for breach in level.breaches:  # low_stock sorts before stockout
+        if breach.breach_id and breach.kind != "overstock":
+            return breach
+    return None
+
+
+def _drop_pending(store: Store, level: Level) -> None:
+    if any(not breach.breach_id for breach in level.breaches):
+        level.breaches = [breach for breach in level.breaches if breach.breach_id]
+        store.levels.touch((level.sku, level.site))

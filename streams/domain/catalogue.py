@@ -1,0 +1,188 @@
+"""The partition's reference set, and what its policies say of one SKU at one site.
+
+Policies are resolved field by field; a narrower scope wins where it says anything. Resolved rules
+are cached and forgotten whenever a policy changes.
+"""
+
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+import msgspec
+
+from ingest.frames import (
+    Autonomy,
+    LaneRecord,
+    NegativeStock,
+    NetworkRecord,
+    PolicyRecord,
+    SiteRecord,
+    Witness,
+)
+from streams.contracts.state import REFERENCE, Reference, key
+
+RULES_CACHED_MAX: Final = 1 << 17
+DAY_MS: Final = 86_400_000
+PROPOSAL_TTL_MS_DEFAULT: Final = DAY_MS
+TRANSIT_OVERDUE_MS_DEFAULT: Final = DAY_MS
+
+KeyT = TypeVar("KeyT")
+RecordT = TypeVar("RecordT")
+
+PolicyKey = tuple[str, str, str, str]
+"""Scope, site, category, SKU."""
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER: msgspec.msgpack.Decoder[Reference] = msgspec.msgpack.Decoder(Reference)
+_PREFIX: Final = key(REFERENCE, "")
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for one SKU at one site; field meanings as in `PolicyRecord`."""
+
+    min_units: int | None = None
+    """None: nobody watches for a shortage."""
+    max_units: int | None = None
+    """None: nobody watches for overstock, and orders go up to the minimum."""
+    multiple_units: int = 1
+    hysteresis_units: int = 0
+    dwell_ms: int = 0
+    autonomy: Autonomy = "observe"
+    auto_units_max: int = 0
+    hold_back_units: int = 0
+    lead_witness: Witness = "book"
+    negative_stock: NegativeStock = "flag"
+    blind_after_ms: int = 0
+    """0 for never."""
+    proposal_ttl_ms: int = PROPOSAL_TTL_MS_DEFAULT
+    transit_overdue_ms: int = TRANSIT_OVERDUE_MS_DEFAULT
+    buffer_units: int = 0
+
+    @property
+    def shortage_units(self) -> int:
+        """Below this position a shortage is answered."""
+        return max(self.min_units or 0, 1)
+
+    @property
+    def order_up_to_units(self) -> int:
+        """The position that an answer aims at; never below the minimum."""
+        return max(self.max_units or 0, self.shortage_units)
+
+    @property
+    def kept_units(self) -> int:
+        """What a donor keeps: its hold-back, and at least its own minimum."""
+        return max(self.hold_back_units, self.min_units or 0)
+
+
+_FIELDS: Final = tuple(field for field in Rules.__struct_fields__)
+
+
+class Catalogue:
+    """Sites, lanes and policies of the partition; SKU records are in the SKU books."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._clear()
+
+    def _clear(self) -> None:
+        self.network = NetworkRecord()
+        self.sites: dict[str, SiteRecord] = {}
+        self.cached_rules: dict[tuple[str, str], Rules] = {}
+        self._policies: dict[PolicyKey, PolicyRecord] = {}
+        self._lanes: dict[str, dict[str, LaneRecord]] = {}
+        self._changes: dict[bytes, bytes | None] = {}
+
+    def load(self, state: Mapping[bytes, bytes]) -> None:
+        """Read the reference records out of a restored state."""
+        self._clear()
+        for raw in sorted(raw for raw in state if raw.startswith(_PREFIX)):
+            self._index(_DECODER.decode(state[raw]), removed=False)
+
+    def set(self, record: Reference, *, removed: bool) -> None:
+        """Take a new, changed or removed record."""
+        self._changes[record_key(record)] = None if removed else _ENCODER.encode(record)
+        self._index(record, removed=removed)
+        if isinstance(record, PolicyRecord):
+            self.cached_rules = {}
+
+    def lane(self, from_site: str, to_site: str) -> LaneRecord | None:
+        """Return the lane from one site to another."""
+        return self._lanes.get(to_site, {}).get(from_site)
+
+    def lanes_into(self, site: str) -> list[LaneRecord]:
+        """Return the lanes into a site, cheapest first, then shortest, then by donor."""
+        lanes = self._lanes.get(site, {}).values()
+        return sorted(lanes, key=lambda lane: (lane.cost_minor, lane.lead_time_ms, lane.from_site))
+
+    def parent_of(self, site: str) -> str:
+        """Return where a site replenishes from; empty for the supplier."""
+        record = self.sites.get(site)
+        return record.parent_site if record is not None else ""
+
+    def resolve(self, sku: str, site: str, category: str) -> Rules:
+        """Return the rules of a SKU at a site, and cache them."""
+        said: dict[str, object] = {}
+        for policy_key in (
+            ("network", "", "", ""),
+            ("site", site, "", ""),
+            ("category", "", category, ""),
+            ("sku", "", "", sku),
+            ("sku_site", site, "", sku),
+        ):
+            policy = self._policies.get(policy_key)
+            if policy is not None:
+                _say(said, policy)
+        said["multiple_units"] = said.get("multiple_units") or 1
+        rules = msgspec.convert(said, Rules)
+        if len(self.cached_rules) >= RULES_CACHED_MAX:
+            self.cached_rules = {}
+        self.cached_rules[sku, site] = rules
+        return rules
+
+    def drain(self) -> dict[bytes, bytes | None]:
+        """Return the changed reference records, and forget that they changed."""
+        changes, self._changes = self._changes, {}
+        return changes
+
+    def _index(self, record: Reference, *, removed: bool) -> None:
+        if isinstance(record, NetworkRecord):
+            self.network = NetworkRecord() if removed else record
+        elif isinstance(record, SiteRecord):
+            _set(self.sites, record.site, record, removed=removed)
+        elif isinstance(record, LaneRecord):
+            lanes = self._lanes.setdefault(record.to_site, {})
+            _set(lanes, record.from_site, record, removed=removed)
+        else:
+            _set(self._policies, policy_key(record), record, removed=removed)
+
+
+def policy_key(policy: PolicyRecord) -> PolicyKey:
+    """Return what a policy is for; parts that its scope does not use are left out."""
+    site = policy.site if policy.scope in {"site", "sku_site"} else ""
+    category = policy.category if policy.scope == "category" else ""
+    sku = policy.sku if policy.scope in {"sku", "sku_site"} else ""
+    return policy.scope, site, category, sku
+
+
+def record_key(record: Reference) -> bytes:
+    """Return the state key of a reference record."""
+    if isinstance(record, NetworkRecord):
+        return key(REFERENCE, "network")
+    if isinstance(record, SiteRecord):
+        return key(REFERENCE, "site", record.site)
+    if isinstance(record, LaneRecord):
+        return key(REFERENCE, "lane", record.from_site, record.to_site)
+    return key(REFERENCE, "policy", *policy_key(record))
+
+
+def _say(said: dict[str, object], policy: PolicyRecord) -> None:
+    for field in _FIELDS:
+        value = getattr(policy, field)
+        if value is not None:
+            said[field] = value
+
+
+def _set(index: dict[KeyT, RecordT], name: KeyT, record: RecordT, *, removed: bool) -> None:
+    if removed:
+        index.pop(name, None)
+    else:
+        index[name] = record

@@ -1,0 +1,269 @@
+"""Commands of people, the ERP and the planning fold; each is answered once.
+
+A command that can't be carried out is refused with the reason and the state it found. Ids are
+remembered for 24 h: a repeat changes nothing and gets no second answer.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from ingest.frames import CommandInput
+from streams.contracts.events import CommandAccepted, CommandRefused
+from streams.contracts.state import TRANSFER_OPEN, AnsweredCommand, Transfer, TransferState
+from streams.domain import needs, sensing, transfers
+from streams.domain.store import Store
+
+ANSWERS_KEPT_MS: Final = 86_400_000
+
+
+class Refusal(NamedTuple):
+    """Why a command is not carried out, in words for the one who gave it."""
+
+    reason: str
+
+
+class Done(NamedTuple):
+    """What a command was carried out on."""
+
+    entity_id: str
+    version: int = 0
+
+
+Answer = Done | Refusal
+
+
+def apply_command(store: Store, command: CommandInput) -> None:
+    """Carry a command out or refuse it, and say so."""
+    if store.commands.get(command.command_id) is not None:
+        return
+    answered = AnsweredCommand(command_id=command.command_id, at_ms=store.now_ms)
+    store.commands.put(command.command_id, answered)
+    store.timers.arm(("command", command.command_id), store.now_ms + ANSWERS_KEPT_MS)
+    state, version = _found(store, command)
+    if command.expected_version not in {-1, version}:
+        expected = command.expected_version
+        answer: Answer = Refusal(f"version {expected} was expected, but it is {version}")
+    else:
+        answer = _carry_out(store, command)
+    if isinstance(answer, Done):
+        store.outbox.events.append(
+            CommandAccepted(
+                command_id=command.command_id,
+                actor=command.actor,
+                entity_id=answer.entity_id,
+                at_ms=store.now_ms,
+                version=answer.version,
+            )
+        )
+    else:
+        store.outbox.events.append(
+            CommandRefused(
+                command_id=command.command_id,
+                actor=command.actor,
+                entity_id=command.entity_id,
+                at_ms=store.now_ms,
+                reason=answer.reason,
+                current_state=state,
+                current_version=version,
+            )
+        )
+
+
+def forget_answered(store: Store, command_id: str) -> int:
+    """Forget an id whose time is over; return when it is due otherwise, 0 for never."""
+    answered = store.commands.get(command_id)
+    if answered is None:
+        return 0
+    due_ms = answered.at_ms + ANSWERS_KEPT_MS
+    if due_ms > store.now_ms:
+        return due_ms
+    store.commands.remove(command_id)
+    return 0
+
+
+def _found(store: Store, command: CommandInput) -> tuple[str, int]:
+    transfer = store.transfers.get(command.entity_id)
+    if transfer is not None:
+        return transfer.state, transfer.version
+    need = store.needs.get(command.entity_id)
+    return (need.state, need.version) if need is not None else ("", 0)
+
+
+def _carry_out(store: Store, command: CommandInput) -> Answer:
+    if command.verb == "order_transfer":
+        return _order(store, command)
+    if command.verb == "close_need":
+        return _close_need(store, command)
+    if command.verb == "release_buffer":
+        return _release_buffer(store, command)
+    transfer = store.transfers.get(command.entity_id)
+    if transfer is None:
+        return Refusal(f"there is no transfer {command.entity_id}")
+    was = transfers.before(transfer)
+    refusal = _TRANSFER_VERBS[command.verb](store, transfer, command)
+    if refusal is not None:
+        return refusal
+    if command.verb != "lose_transfer":  # that one has settled it already
+        transfers.settle(store, transfer, was, command.command_id)
+    return Done(transfer.transfer_id, transfer.version)
+
+
+def _order(store: Store, command: CommandInput) -> Answer:
+    sku, from_site, to_site = command.sku, command.site, command.to_site
+    quantity_units = command.quantity_units
+    if not from_site or not to_site or from_site == to_site:
+        return Refusal("a transfer needs two different sites")
+    if quantity_units <= 0:
+        return Refusal("the quantity must be positive")
+    donor = store.levels.get((sku, from_site))
+    if donor is None:
+        return Refusal(f"nothing is known of {sku} at {from_site}")
+    rules = store.rules(sku, from_site)
+    free_units = sensing.available_units(donor, rules) - donor.in_transit_out_units
+    if quantity_units > free_units:
+        return Refusal(f"only {max(0, free_units)} units are available at {from_site}")
+    transfer = transfers.make(
+        store, sku, from_site, to_site, quantity_units=quantity_units, state="approved"
+    )
+    transfer.deadline_ms = transfers.proposal_deadline_ms(store, transfer)
+    transfer.decided_from = {
+        "donor_free_units": free_units,
+        "donor_kept_units": rules.kept_units,
+    }
+    transfers.flag(transfer, "ordered")
+    if free_units - quantity_units < rules.kept_units:
+        transfers.flag(transfer, "below_hold_back")
+    if store.catalogue.lane(from_site, to_site) is None:
+        transfers.flag(transfer, "no_lane")
+    needs.allot(store, sku, to_site, from_site, quantity_units)
+    transfers.settle(store, transfer, transfers.NOTHING, command.command_id)
+    return Done(transfer.transfer_id, transfer.version)
+
+
+def _close_need(store: Store, command: CommandInput) -> Answer:
+    need = store.needs.get(command.entity_id)
+    if need is None:
+        return Refusal(f"there is no request {command.entity_id}")
+    if need.state == "closed":
+        return Refusal("the request is already closed")
+    for breach in store.level(need.sku, need.site).breaches:
+        if breach.kind != "overstock" and "" not in breach.refused_sites:
+            breach.refused_sites.insert(0, "")
+    needs.close(store, need)
+    return Done(need.need_id, need.version)
+
+
+def _release_buffer(store: Store, command: CommandInput) -> Answer:
+    level = store.levels.get((command.sku, command.site))
+    if level is None or level.buffer_units <= 0:
+        return Refusal("there is no buffer to release")
+    if command.quantity_units > level.buffer_units:
+        return Refusal(f"the buffer holds only {level.buffer_units} units")
+    level.buffer_units -= command.quantity_units or level.buffer_units
+    store.touch_level(level)
+    return Done(command.entity_id or f"{command.sku}@{command.site}")
+
+
+def _not_in(transfer: Transfer, states: frozenset[str], doing: str) -> Refusal | None:
+    if transfer.state in states:
+        return None
+    return Refusal(f"a transfer that is {transfer.state} can't be {doing}")
+
+
+_UNSENT: Final = frozenset({"proposed", "approved", "held", "reopened"})
+
+
+def _approve(store: Store, transfer: Transfer, _command: CommandInput) -> Refusal | None:
+    refusal = _not_in(transfer, frozenset({"proposed", "held", "reopened"}), "approved")
+    if refusal is None and transfer.dispatched_units:
+        refusal = Refusal("units have already left")
+    if refusal is None:
+        transfer.state = "approved"
+        transfer.deadline_ms = transfers.proposal_deadline_ms(store, transfer)
+    return refusal
+
+
+def _reject(_store: Store, transfer: Transfer, _command: CommandInput) -> Refusal | None:
+    return _become(transfer, "rejected", frozenset({"proposed"}))
+
+
+def _hold(_store: Store, transfer: Transfer, _command: CommandInput) -> Refusal | None:
+    refusal = _become(transfer, "held", frozenset({"proposed", "approved"}))
+    if refusal is None:
+        transfer.deadline_ms = 0
+    return refusal
+
+
+def _become(transfer: Transfer, state: TransferState, states: frozenset[str]) -> Refusal | None:
+    refusal = _not_in(transfer, states, state)
+    if refusal is None:
+        transfer.state = state
+    return refusal
+
+
+def _edit(store: Store, transfer: Transfer, command: CommandInput) -> Refusal | None:
+    refusal = _not_in(transfer, _UNSENT, "edited")
+    if refusal is None and transfer.dispatched_units:
+        refusal = Refusal("units have already left")
+    if refusal is None and command.quantity_units <= 0:
+        refusal = Refusal("the quantity must be positive")
+    if refusal is None:
+        transfer.quantity_units = command.quantity_units
+        transfers.flag(transfer, "edited")
+        if transfer.state == "approved":
+            line = transfers.shipment_line_withdrawn(store, transfer)
+            store.outbox.plan(transfer.from_site, line)
+            store.outbox.plan(transfer.from_site, transfers.shipment_line(store, transfer))
+    return refusal
+
+
+def _cancel(_store: Store, transfer: Transfer, _command: CommandInput) -> Refusal | None:
+    if transfer.dispatched_units == 0:
+        return _become(transfer, "cancelled", _UNSENT)
+    if transfer.state not in TRANSFER_OPEN or transfers.planned_units(transfer) == 0:
+        return Refusal("nothing of it is still to leave")
+    transfer.quantity_units = transfer.dispatched_units
+    transfers.flag(transfer, "rest_cancelled")
+    transfer.state = transfers.progress(transfer)
+    return None
+
+
+def _lose(store: Store, transfer: Transfer, command: CommandInput) -> Refusal | None:
+    if transfers.on_the_way_units(transfer) <= 0:
+        return Refusal("nothing of it is on its way")
+    transfers.lose(store, transfer, command.command_id)
+    return None
+
+
+def _reopen(store: Store, transfer: Transfer, command: CommandInput) -> Refusal | None:
+    refusal = _not_in(transfer, transfers.REFUSED | {"lost"}, "reopened")
+    if refusal is None:
+        if transfer.lost_units:
+            transfers.find(store, transfer, transfer.lost_units, command.command_id)
+            transfer.deadline_ms = transfers.transit_deadline_ms(store, transfer)
+        else:
+            transfer.deadline_ms = transfers.proposal_deadline_ms(store, transfer)
+        transfer.state = "reopened"
+        transfers.flag(transfer, "reopened")
+    return refusal
+
+
+def _assign(_store: Store, transfer: Transfer, command: CommandInput) -> Refusal | None:
+    refusal = _not_in(transfer, TRANSFER_OPEN, "put into a shipment")
+    if refusal is None:
+        transfer.shipment_id = command.shipment_id
+    return refusal
+
+
+_Verb = Callable[[Store, Transfer, CommandInput], Refusal | None]
+
+_TRANSFER_VERBS: Final[dict[str, _Verb]] = {
+    "approve_transfer": _approve,
+    "reject_transfer": _reject,
+    "hold_transfer": _hold,
+    "edit_transfer": _edit,
+    "cancel_transfer": _cancel,
+    "lose_transfer": _lose,
+    "reopen_transfer": _reopen,
+    "assign_shipment": _assign,
+}

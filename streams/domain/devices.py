@@ -1,0 +1,80 @@
+"""Devices, as the partition of each knows it: silent or not; changes are told once."""
+
+from ingest.frames import StatusInput
+from streams.contracts.alerts import AlertEnded, AlertRaised
+from streams.contracts.events import DeviceStatusChanged
+from streams.contracts.state import DeviceState
+from streams.domain.store import Store
+
+
+def apply_device_status(store: Store, status: StatusInput) -> None:
+    """Note what a device says of itself; the last will of an older session says nothing."""
+    known = store.devices.get(status.device)
+    if known is None:
+        known = DeviceState(
+            device=status.device,
+            site=status.site,
+            online=True,
+            boot=status.boot,
+            since_ms=store.now_ms,
+        )
+        store.devices.put(status.device, known)
+        if status.online:
+            _tell(store, known, status)
+            return
+    if not status.online and status.boot != known.boot:
+        return
+    changed = known.online != status.online
+    if not changed and (known.boot, known.site, known.battery_pct) == (
+        status.boot,
+        status.site,
+        _battery(known, status),
+    ):
+        return
+    known.boot = status.boot
+    known.site = status.site
+    if changed:
+        known.online = status.online
+        known.since_ms = store.now_ms
+        _tell(store, known, status)
+    known.battery_pct = _battery(known, status)
+    store.devices.touch(status.device)
+
+
+def _battery(known: DeviceState, status: StatusInput) -> int:
+    return status.battery_pct if status.battery_pct >= 0 else known.battery_pct
+
+
+def _tell(store: Store, known: DeviceState, status: StatusInput) -> None:
+    event_id = f"device-{known.device}-{known.next_number}"
+    known.next_number += 1
+    known.battery_pct = _battery(known, status)
+    store.devices.touch(known.device)
+    store.outbox.events.append(
+        DeviceStatusChanged(
+            event_id=event_id,
+            device=known.device,
+            site=known.site,
+            online=known.online,
+            at_ms=store.now_ms,
+            battery_pct=known.battery_pct,
+        )
+    )
+    if not known.online:
+        known.silent_id = event_id
+        store.outbox.alert(
+            known.site,
+            AlertRaised(
+                alert_key=event_id,
+                kind="device_silent",
+                site=known.site,
+                sku="",
+                severity="warning",
+                at_ms=store.now_ms,
+                text=known.device,
+            ),
+        )
+    elif known.silent_id:
+        ended = AlertEnded(alert_key=known.silent_id, site=known.site, at_ms=store.now_ms)
+        store.outbox.alert(known.site, ended)
+        known.silent_id = ""

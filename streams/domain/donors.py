@@ -1,0 +1,86 @@
+"""Who can give: surplus of the sites with a lane into the one that is short.
+
+A donor keeps its hold-back and its own minimum, does not give while it is short, expects a
+transfer itself or has just received one (no ping-pong), and is never guessed at while blind.
+"""
+
+from typing import Final, NamedTuple
+
+from ingest.frames import LaneRecord
+from streams.contracts.state import Level
+from streams.domain.arithmetic import round_down
+from streams.domain.sensing import available_units, is_unknown
+from streams.domain.store import Store
+
+DONORS_CONSIDERED_MAX: Final = 32
+"""Lanes looked at for one answer, the cheapest ones."""
+DONORS_CHOSEN_MAX: Final = 4
+"""Donors that share one answer."""
+
+
+class Offer(NamedTuple):
+    """What one donor can give, and the numbers that say so; all units."""
+
+    lane: LaneRecord
+    surplus_units: int
+    available_units: int
+    planned_units: int
+    kept_units: int
+
+
+class Donation(NamedTuple):
+    """What one donor is asked for."""
+
+    offer: Offer
+    quantity_units: int
+
+
+def choose(
+    store: Store, level: Level, need_units: int, multiple_units: int, refused_sites: list[str]
+) -> list[Donation]:
+    """Return who gives how much of `need_units`; less in all where there is not enough.
+
+    Best first: covers all that is missing, then lane cost, lead time and site id.
+    """
+    offers: list[Offer] = []
+    for lane in store.catalogue.lanes_into(level.site)[:DONORS_CONSIDERED_MAX]:
+        if lane.from_site not in refused_sites and lane.from_site != level.site:
+            offer = _offer(store, level.sku, lane)
+            if offer is not None:
+                offers.append(offer)
+    donations: list[Donation] = []
+    while offers and need_units > 0 and len(donations) < DONORS_CHOSEN_MAX:
+        missing_units = need_units
+        best = min(offers, key=lambda offer: _rank(offer, missing_units))
+        offers.remove(best)
+        quantity_units = round_down(min(best.surplus_units, need_units), multiple_units)
+        if quantity_units >= max(1, best.lane.quantity_units_min):
+            donations.append(Donation(best, quantity_units))
+            need_units -= quantity_units
+    return donations
+
+
+def _rank(offer: Offer, need_units: int) -> tuple[bool, int, int, str]:
+    lane = offer.lane
+    short = offer.surplus_units < need_units
+    return short, lane.cost_minor, lane.lead_time_ms, lane.from_site
+
+
+def _offer(store: Store, sku: str, lane: LaneRecord) -> Offer | None:
+    donor = store.levels.get((sku, lane.from_site))
+    if donor is None or _is_short(donor) or donor.in_transit_in_units > 0:
+        return None
+    cooling = store.now_ms - donor.last_received_at_ms < lane.cooldown_ms
+    if donor.last_received_at_ms and cooling:
+        return None
+    rules = store.rules(sku, lane.from_site)
+    if is_unknown(donor, rules):
+        return None
+    available = available_units(donor, rules)
+    planned = donor.in_transit_out_units
+    surplus = available - planned - rules.kept_units
+    return Offer(lane, surplus, available, planned, rules.kept_units) if surplus > 0 else None
+
+
+def _is_short(donor: Level) -> bool:
+    return bool(donor.need_id) or any(breach.kind != "overstock" for breach in donor.breaches)

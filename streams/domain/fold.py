@@ -1,0 +1,228 @@
+"""The stock fold: one partition's inputs, in log order, to state and outputs.
+
+Each input is applied by the handler of its type; then the levels it touched are assessed, and what
+has become due by now is done. None of it depends on where frames end or drains happen.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from ingest.contracts.errors import InstallationError
+from ingest.frames import (
+    INPUT_FRAMES,
+    BarrierInput,
+    CommandInput,
+    InstallationInput,
+    OpeningInput,
+    OrderLineInput,
+    ReadingInput,
+    ReferenceInput,
+    ScanInput,
+    StatusInput,
+    TickInput,
+)
+from streams.contracts.events import BarrierPassed
+from streams.contracts.state import COMMAND, LEVEL, NEED, ORDER_LINE, SEPARATOR, SKU, TRANSFER
+from streams.domain import breaches, needs, sensing, transfers
+from streams.domain.commands import ANSWERS_KEPT_MS, apply_command, forget_answered
+from streams.domain.devices import apply_device_status
+from streams.domain.openings import apply_opening
+from streams.domain.orders import ENDED_KEPT_MS, apply_order_line, forget_ended
+from streams.domain.reference import apply_reference
+from streams.domain.scans import apply_scan
+from streams.domain.sensing import apply_channel_status, apply_reading
+from streams.domain.store import Store
+from streams.engine.fold import Changes
+
+Handler = Callable[[Store, Any], None]
+
+
+class StockFold:
+    """The fold of one partition; see `streams.engine.fold.Fold`."""
+
+    def __init__(self, partition: int, partition_count: int) -> None:
+        """Take the partition and the installation's partition count."""
+        self._store = Store(partition, partition_count)
+
+    def start(self, state: Mapping[bytes, bytes]) -> None:
+        """Take the restored state; rebuild the reference set, the list of SKUs and the timers."""
+        store = self._store
+        store.load(state)
+        store.catalogue.load(state)
+        store.timers.clear()
+        timed: list[tuple[str, str]] = []
+        for raw in state:
+            kind, _, name = raw.decode().partition(SEPARATOR)
+            if kind == SKU:
+                store.skus[name] = None
+            else:
+                timed.append((kind, name))
+        for kind, name in timed:
+            _arm_restored(store, kind, name)
+
+    def fold(self, value: bytes) -> None:
+        """Fold one frame.
+
+        Raises:
+            FrameError: The bytes are no frame; nothing was changed.
+            InstallationError: The log is of another installation.
+        """
+        frame = INPUT_FRAMES.decode(value)
+        if not frame.items:
+            return
+        store = self._store
+        _advance(store, frame.received_at_ms)
+        timers = store.timers
+        for item in frame.items:
+            _HANDLERS[type(item)](store, item)
+            if store.touched:
+                _assess_touched(store)
+            if timers.is_due(store.clock.now_ms):
+                _run_timers(store)
+
+    def drain(self) -> Changes:
+        """Return all changes since the last call, and forget them."""
+        store = self._store
+        return Changes(store.drain_state(), store.outbox.drain(store.now_ms))
+
+
+def _advance(store: Store, at_ms: int) -> None:
+    if at_ms > store.clock.now_ms:
+        store.clock.now_ms = at_ms
+        if store.timers.is_due(at_ms):
+            _run_timers(store)
+
+
+def _assess_touched(store: Store) -> None:
+    while store.touched:
+        touched, store.touched = store.touched, {}
+        for sku_site in touched:
+            level = store.levels.get(sku_site)
+            if level is None:
+                continue
+            breaches.assess(store, level)
+            if level.sensed or level.breaches:
+                due_ms = breaches.level_due_ms(level, store.rules(*sku_site))
+                if due_ms:
+                    store.timers.arm((LEVEL, *sku_site), due_ms)
+
+
+def _run_timers(store: Store) -> None:
+    store.observed_at_ms = 0
+    for due_ms, timer_key in store.timers.due(store.now_ms):
+        next_due_ms = _TIMER_ACTIONS[timer_key[0]](store, *timer_key[1:])
+        if next_due_ms > due_ms:
+            store.timers.arm(timer_key, next_due_ms)
+        _assess_touched(store)
+
+
+def _level_timer(store: Store, sku: str, site: str) -> int:
+    level = store.levels.get((sku, site))
+    if level is None:
+        return 0
+    rules = store.rules(sku, site)
+    due_ms = breaches.level_due_ms(level, rules)
+    if 0 < due_ms <= store.now_ms:
+        sensing.turn_blind(store, level, rules)
+        store.touched[sku, site] = None
+        return 0
+    return due_ms
+
+
+def _apply_status(store: Store, status: StatusInput) -> None:
+    store.observed_at_ms = 0
+    if status.sku:
+        apply_channel_status(store, status)
+    else:
+        apply_device_status(store, status)
+
+
+def _apply_observed_scan(store: Store, scan: ScanInput) -> None:
+    store.observed_at_ms = scan.observed_at_ms
+    apply_scan(store, scan)
+
+
+def _apply_observed_reading(store: Store, reading: ReadingInput) -> None:
+    store.observed_at_ms = reading.observed_at_ms
+    apply_reading(store, reading)
+
+
+def _unobserved(handler: Handler) -> Handler:
+    def apply(store: Store, item: Any) -> None:
+        store.observed_at_ms = 0
+        handler(store, item)
+
+    return apply
+
+
+def _apply_tick(store: Store, tick: TickInput) -> None:
+    _advance(store, tick.at_ms)
+
+
+def _apply_barrier(store: Store, barrier: BarrierInput) -> None:
+    passed = BarrierPassed(
+        barrier_id=barrier.barrier_id, partition=store.partition, at_ms=store.now_ms
+    )
+    store.outbox.events.append(passed)
+
+
+def _apply_installation(store: Store, installation: InstallationInput) -> None:
+    clock = store.clock
+    known = (clock.installation_id or installation.installation_id, store.partition_count)
+    if known != (installation.installation_id, installation.partition_count):
+        raise InstallationError(
+            f"the input log is of installation {installation.installation_id} with"
+            f" {installation.partition_count} partitions, but the state is of {known[0]}"
+            f" with {known[1]}"
+        )
+    clock.installation_id = installation.installation_id
+    clock.partition_count = installation.partition_count
+    clock.time = installation.time
+
+
+def _arm_restored(store: Store, kind: str, name: str) -> None:
+    due_ms = 0
+    timer_key: tuple[str, ...] = (kind, name)
+    if kind == LEVEL:
+        sku, _, site = name.partition(SEPARATOR)
+        timer_key = (LEVEL, sku, site)
+        level = store.levels.get((sku, site))
+        if level is not None and (level.sensed or level.breaches):
+            due_ms = breaches.level_due_ms(level, store.rules(sku, site))
+    elif kind == TRANSFER:
+        transfer = store.transfers.get(name)
+        due_ms = transfers.due(transfer) if transfer is not None else 0
+    elif kind == NEED:
+        need = store.needs.get(name)
+        due_ms = needs.due(need) if need is not None else 0
+    elif kind == COMMAND:
+        answered = store.commands.get(name)
+        due_ms = answered.at_ms + ANSWERS_KEPT_MS if answered is not None else 0
+    elif kind == ORDER_LINE:
+        line = store.order_lines.get(name)
+        if line is not None and line.state != "reserved":
+            due_ms = line.at_ms + ENDED_KEPT_MS
+    if due_ms:
+        store.timers.arm(timer_key, due_ms)
+
+
+_HANDLERS: Final[dict[type, Handler]] = {
+    ReadingInput: _apply_observed_reading,
+    ScanInput: _apply_observed_scan,
+    StatusInput: _apply_status,
+    CommandInput: _unobserved(apply_command),
+    ReferenceInput: _unobserved(apply_reference),
+    OpeningInput: _unobserved(apply_opening),
+    OrderLineInput: _unobserved(apply_order_line),
+    TickInput: _apply_tick,
+    BarrierInput: _apply_barrier,
+    InstallationInput: _apply_installation,
+}
+
+_TIMER_ACTIONS: Final[dict[str, Callable[..., int]]] = {
+    LEVEL: _level_timer,
+    TRANSFER: transfers.time_out,
+    NEED: needs.forget_closed,
+    COMMAND: forget_answered,
+    ORDER_LINE: forget_ended,
+}

@@ -1,0 +1,117 @@
+"""Replenishment requests: what no donor could give, asked of the parent warehouse or supplier.
+
+A level has at most one open request; what it still misses counts as on order.
+"""
+
+from typing import Final
+
+import msgspec
+
+from streams.contracts.alerts import AlertEnded, AlertRaised
+from streams.contracts.events import NeedChanged
+from streams.contracts.state import Level, Need
+from streams.domain.store import Store
+
+CLOSED_KEPT_MS: Final = 35 * 86_400_000
+"""A closed request is kept as long as the input that made it."""
+
+
+def request(store: Store, level: Level, quantity_units: int, decided_from: dict[str, int]) -> None:
+    """Ask for more units: open a request, or add to the open one."""
+    need = store.needs.get(level.need_id) if level.need_id else None
+    opened = need is None
+    if need is None:
+        need = Need(
+            need_id=store.next_id("need", level.sku),
+            sku=level.sku,
+            site=level.site,
+            from_site=store.catalogue.parent_of(level.site),
+            state="open",
+            quantity_units=0,
+            opened_at_ms=store.now_ms,
+            version=0,
+        )
+        store.needs.put(need.need_id, need)
+        level.need_id = need.need_id
+        store.book(level.sku).needs.append(need.need_id)
+        store.books.touch(level.sku)
+    need.quantity_units += quantity_units
+    need.decided_from = decided_from
+    level.on_order_units += quantity_units
+    store.touch_level(level)
+    _tell(store, need)
+    if opened:
+        raised = AlertRaised(
+            alert_key=need.need_id,
+            kind="need_opened",
+            site=need.site,
+            sku=need.sku,
+            severity="info",
+            at_ms=store.now_ms,
+            observed_at_ms=store.observed_at_ms,
+            facts={"quantity_units": quantity_units},
+        )
+        store.outbox.alert(need.site, raised)
+
+
+def receive(store: Store, level: Level, quantity_units: int) -> None:
+    """Let units that came in serve the open request."""
+    need = store.needs.get(level.need_id) if level.need_id else None
+    if need is None or quantity_units <= 0:
+        return
+    served_units = min(quantity_units, need.quantity_units - need.received_units)
+    need.received_units += served_units
+    level.on_order_units -= served_units
+    store.touch_level(level)
+    if need.received_units >= need.quantity_units:
+        close(store, need)
+    else:
+        _tell(store, need)
+
+
+def allot(store: Store, sku: str, site: str, from_site: str, quantity_units: int) -> None:
+    """Let a transfer from where a request was made to serve it, so that nothing counts twice."""
+    level = store.levels.get((sku, site))
+    need = store.needs.get(level.need_id) if level is not None and level.need_id else None
+    if level is not None and need is not None and need.from_site == from_site:
+        receive(store, level, quantity_units)
+
+
+def close(store: Store, need: Need) -> None:
+    """Close a request; what it still missed is no longer on order."""
+    level = store.level(need.sku, need.site)
+    level.on_order_units -= need.quantity_units - need.received_units
+    level.need_id = ""
+    store.touch_level(level)
+    store.book(need.sku).needs.remove(need.need_id)
+    store.books.touch(need.sku)
+    need.state = "closed"
+    need.closed_at_ms = store.now_ms
+    store.timers.arm(("need", need.need_id), due(need))
+    _tell(store, need)
+    ended = AlertEnded(alert_key=need.need_id, site=need.site, at_ms=store.now_ms)
+    store.outbox.alert(need.site, ended)
+
+
+def due(need: Need) -> int:
+    """Return when a request is forgotten; 0 while it is open."""
+    return need.closed_at_ms + CLOSED_KEPT_MS if need.state == "closed" else 0
+
+
+def forget_closed(store: Store, need_id: str) -> int:
+    """Delete a closed request whose time is over; return when it is due otherwise, 0 for never."""
+    need = store.needs.get(need_id)
+    if need is None:
+        return 0
+    due_ms = due(need)
+    if due_ms == 0 or due_ms > store.now_ms:
+        return due_ms
+    store.needs.remove(need_id)
+    return 0
+
+
+def _tell(store: Store, need: Need) -> None:
+    need.version += 1
+    store.needs.touch(need.need_id)
+    copied = msgspec.structs.replace(need, decided_from=dict(need.decided_from))
+    store.outbox.events.append(NeedChanged(at_ms=store.now_ms, need=copied))

@@ -1,0 +1,47 @@
+"""Reference data: takes an entity of a catalogue load and looks again at what it concerns."""
+
+from collections.abc import Iterator
+
+from ingest.frames import PolicyRecord, ReferenceInput, SkuRecord
+from streams.domain.store import Store
+
+
+def apply_reference(store: Store, reference: ReferenceInput) -> None:
+    """Take a new, changed or removed entity; levels it concerns are assessed, in key order."""
+    clock = store.clock
+    clock.reference_version = max(clock.reference_version, reference.version)
+    entity = reference.entity
+    if isinstance(entity, SkuRecord):
+        _apply_sku(store, entity, removed=reference.removed)
+        return
+    store.catalogue.set(entity, removed=reference.removed)
+    if isinstance(entity, PolicyRecord):
+        for sku_site in concerned(store, entity):
+            store.touched[sku_site] = None
+
+
+def concerned(store: Store, policy: PolicyRecord) -> Iterator[tuple[str, str]]:
+    """Yield the (SKU, site) of the levels that a policy may speak of, in key order."""
+    skus = [policy.sku] if policy.scope in {"sku", "sku_site"} else sorted(store.skus)
+    only_site = policy.site if policy.scope in {"site", "sku_site"} else ""
+    for sku in skus:
+        book = store.books.get(sku)
+        if book is None:
+            continue
+        category = book.record.category if book.record is not None else ""
+        if policy.scope == "category" and category != policy.category:
+            continue
+        for site in book.sites:
+            if only_site in {"", site}:
+                yield sku, site
+
+
+def _apply_sku(store: Store, record: SkuRecord, *, removed: bool) -> None:
+    book = store.book(record.sku)
+    before = book.record.category if book.record is not None else ""
+    book.record = None if removed else record
+    store.books.touch(record.sku)
+    if before != ("" if removed else record.category):
+        for site in book.sites:
+            store.catalogue.cached_rules.pop((record.sku, site), None)
+            store.touched[record.sku, site] = None

@@ -1,0 +1,44 @@
+"""Scans: each number of a source's session counts once, by the action it names."""
+
+from collections.abc import Callable
+from typing import Final
+
+from ingest.frames import ScanInput
+from streams.domain import book, carriage, needs
+from streams.domain.store import Store
+from streams.domain.windows import SourceLanes
+
+
+def apply_scan(store: Store, scan: ScanInput) -> None:
+    """Book a scan that is new; a repeat changes nothing, one too old becomes a dead letter."""
+    source = scan.source
+    lanes = store.sources.get(source)
+    if lanes is None:
+        lanes = SourceLanes(source)
+        store.sources.put(source, lanes)
+    now_ms = store.clock.now_ms
+    admission = lanes.admit(scan.boot, scan.seq, historical=scan.historical, now_ms=now_ms)
+    if admission == "new":
+        store.sources.touch(source)
+        _ACTIONS[scan.action](store, scan)
+    elif admission == "too_old":
+        store.outbox.too_old(scan, now_ms)
+
+
+def _receive(store: Store, scan: ScanInput) -> None:
+    book.receive_scan(store, scan)
+    needs.receive(store, store.level(scan.sku, scan.site), scan.quantity_units)
+
+
+_ACTIONS: Final[dict[str, Callable[[Store, ScanInput], None]]] = {
+    "receive": _receive,
+    "return": book.receive_scan,
+    "pick": book.issue_scan,
+    "sale": book.issue_scan,
+    "waste": book.issue_scan,
+    "adjust": book.correct_scan,
+    "count": book.correct_scan,
+    "open": book.open_scan,
+    "dispatch": carriage.dispatch_scan,
+    "arrive": carriage.arrive_scan,
+}

@@ -1,0 +1,253 @@
+"""What a fold of one partition holds: decoded records over the live state, timers, outputs.
+
+The engine's mapping is the truth between two drains. Decoded structs are cached by key, changed
+ones are remembered and encoded once a drain, and the oldest clean ones are dropped above a limit.
+"""
+
+from bisect import insort
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+
+from streams.contracts.state import (
+    CLOCK,
+    COMMAND,
+    DEVICE,
+    LEVEL,
+    NEED,
+    ORDER_LINE,
+    SEPARATOR,
+    SKU,
+    SOURCE,
+    TRANSFER,
+    AnsweredCommand,
+    Clock,
+    DeviceState,
+    Level,
+    Need,
+    OrderLine,
+    SkuBook,
+    Transfer,
+    key,
+)
+from streams.domain.catalogue import Catalogue, Rules
+from streams.domain.outbox import Outbox
+from streams.domain.timers import Timers
+from streams.domain.windows import SourceLanes, decode_lanes, encode_lanes
+
+LEVELS_CACHED_MAX: Final = 1 << 16
+RECORDS_CACHED_MAX: Final = 1 << 14
+"""Decoded records of each other kind."""
+
+KeyT = TypeVar("KeyT", bound=Hashable)
+StructT = TypeVar("StructT")
+
+_ENCODER = msgspec.msgpack.Encoder()
+_CLOCK_KEY: Final = key(CLOCK)
+_CLOCK_DECODER = msgspec.msgpack.Decoder(Clock)
+
+
+class Records(Generic[KeyT, StructT]):
+    """The state records of one kind, decoded on demand."""
+
+    def __init__(
+        self,
+        raw_key: Callable[[KeyT], bytes],
+        decode: Callable[[bytes], StructT],
+        *,
+        encode: Callable[[StructT], bytes] = _ENCODER.encode,
+        cached_max: int = RECORDS_CACHED_MAX,
+    ) -> None:
+        """Take how a key and a value look in the state; `cached_max` bounds clean structs."""
+        self._raw_key = raw_key
+        self._decode = decode
+        self._encode = encode
+        self._cached_max = cached_max
+        self._state: Mapping[bytes, bytes] = {}
+        self._cache: dict[KeyT, StructT] = {}
+        self._raw_keys: dict[KeyT, bytes] = {}
+        self._dirty: dict[KeyT, None] = {}
+
+    def load(self, state: Mapping[bytes, bytes]) -> None:
+        """Read from this live mapping from now on."""
+        self._state = state
+        self._cache = {}
+        self._raw_keys = {}
+        self._dirty = {}
+
+    def get(self, record_key: KeyT) -> StructT | None:
+        """Return the record, or None; the struct is the fold's own and may be changed."""
+        found = self._cache.get(record_key)
+        if found is not None or record_key in self._dirty:
+            return found
+        value = self._state.get(self._raw_key(record_key))
+        if value is None:
+            return None
+        found = self._cache[record_key] = self._decode(value)
+        return found
+
+    def put(self, record_key: KeyT, record: StructT) -> None:
+        """Add a record."""
+        self._cache[record_key] = record
+        self._dirty[record_key] = None
+
+    def touch(self, record_key: KeyT) -> None:
+        """Say that the struct last returned for this key has changed."""
+        self._dirty[record_key] = None
+
+    def remove(self, record_key: KeyT) -> None:
+        """Delete a record."""
+        self._cache.pop(record_key, None)
+        self._dirty[record_key] = None
+
+    def drain(self, changes: dict[bytes, bytes | None]) -> None:
+        """Add the changed records to `changes`, forget that they changed, and shrink the cache."""
+        cache, raw_keys, encode = self._cache, self._raw_keys, self._encode
+        for record_key in self._dirty:
+            raw = raw_keys.get(record_key)
+            if raw is None:
+                raw = raw_keys[record_key] = self._raw_key(record_key)
+            record = cache.get(record_key)
+            changes[raw] = None if record is None else encode(record)
+        self._dirty = {}
+        _shrink(cache, self._cached_max)
+        _shrink(raw_keys, self._cached_max)
+
+
+def _shrink(cache: dict[Any, Any], size_max: int) -> None:
+    excess = len(cache) - size_max
+    if excess > 0:
+        for oldest in list(cache)[:excess]:
+            del cache[oldest]
+
+
+def _named(kind: str) -> Callable[[str], bytes]:
+    prefix = kind + SEPARATOR
+    return lambda name: (prefix + name).encode()
+
+
+def _level_key(sku_site: tuple[str, str]) -> bytes:
+    return f"{LEVEL}{SEPARATOR}{sku_site[0]}{SEPARATOR}{sku_site[1]}".encode()
+
+
+def _decoder(struct: type[StructT]) -> Callable[[bytes], StructT]:
+    return msgspec.msgpack.Decoder(struct).decode
+
+
+class Store:
+    """All that the fold of one partition knows."""
+
+    def __init__(self, partition: int, partition_count: int) -> None:
+        """Take the place of this fold in the installation."""
+        self.partition = partition
+        self.partition_count = partition_count
+        self.clock = Clock()
+        self.observed_at_ms = 0
+        """Device time of the input in hand; 0 for ticks, commands and the like."""
+        self.levels: Records[tuple[str, str], Level] = Records(
+            _level_key, _decoder(Level), cached_max=LEVELS_CACHED_MAX
+        )
+        self.books: Records[str, SkuBook] = Records(_named(SKU), _decoder(SkuBook))
+        self.transfers: Records[str, Transfer] = Records(_named(TRANSFER), _decoder(Transfer))
+        self.needs: Records[str, Need] = Records(_named(NEED), _decoder(Need))
+        self.sources: Records[str, SourceLanes] = Records(
+            _named(SOURCE), decode_lanes, encode=encode_lanes
+        )
+        self.devices: Records[str, DeviceState] = Records(_named(DEVICE), _decoder(DeviceState))
+        self.commands: Records[str, AnsweredCommand] = Records(
+            _named(COMMAND), _decoder(AnsweredCommand)
+        )
+        self.order_lines: Records[str, OrderLine] = Records(_named(ORDER_LINE), _decoder(OrderLine))
+        self._clock_written = Clock()
+        self.catalogue = Catalogue()
+        self.timers = Timers()
+        self.outbox = Outbox(partition, partition_count)
+        self.touched: dict[tuple[str, str], None] = {}
+        """Levels to be assessed once the input in hand is applied, in the order touched."""
+        self.skus: dict[str, None] = {}
+        """SKUs that have a book in this partition."""
+
+    @property
+    def now_ms(self) -> int:
+        """The fold's now, in UTC milliseconds."""
+        return self.clock.now_ms
+
+    def load(self, state: Mapping[bytes, bytes]) -> None:
+        """Read from this live mapping; timers and the reference set are the caller's to rebuild."""
+        for records in self._all_records():
+            records.load(state)
+        written = state.get(_CLOCK_KEY)
+        self.clock = Clock() if written is None else _CLOCK_DECODER.decode(written)
+        self._clock_written = msgspec.structs.replace(self.clock)
+        self.touched = {}
+        self.skus = {}
+
+    def level(self, sku: str, site: str) -> Level:
+        """Return the level of a SKU at a site; a new one begins at zero."""
+        found = self.levels.get((sku, site))
+        if found is not None:
+            return found
+        made = Level(sku=sku, site=site, updated_at_ms=self.clock.now_ms)
+        self.levels.put((sku, site), made)
+        book = self.book(sku)
+        if site not in book.sites:
+            insort(book.sites, site)
+            self.books.touch(sku)
+        made.buffer_units = made.buffer_policy_units = self.rules(sku, site).buffer_units
+        return made
+
+    def book(self, sku: str) -> SkuBook:
+        """Return the book of a SKU; a new one has no record yet."""
+        found = self.books.get(sku)
+        if found is None:
+            found = SkuBook(sku=sku)
+            self.books.put(sku, found)
+            self.skus[sku] = None
+        return found
+
+    def next_id(self, kind: str, sku: str) -> str:
+        """Return `{kind}-{sku}-{running number}` and count on."""
+        book = self.book(sku)
+        number = book.next_number
+        book.next_number = number + 1
+        self.books.touch(sku)
+        return f"{kind}-{sku}-{number}"
+
+    def rules(self, sku: str, site: str) -> Rules:
+        """Return what the policies say for a SKU at a site."""
+        found = self.catalogue.cached_rules.get((sku, site))
+        if found is not None:
+            return found
+        book = self.books.get(sku)
+        record = book.record if book is not None else None
+        return self.catalogue.resolve(sku, site, record.category if record is not None else "")
+
+    def touch_level(self, level: Level) -> None:
+        """Say that a level changed and has to be assessed."""
+        sku_site = (level.sku, level.site)
+        self.levels.touch(sku_site)
+        self.touched[sku_site] = None
+
+    def drain_state(self) -> dict[bytes, bytes | None]:
+        """Return the changed state records, and forget that they changed."""
+        changes: dict[bytes, bytes | None] = {}
+        if self.clock != self._clock_written:
+            self._clock_written = msgspec.structs.replace(self.clock)
+            changes[_CLOCK_KEY] = _ENCODER.encode(self.clock)
+        for records in self._all_records():
+            records.drain(changes)
+        changes.update(self.catalogue.drain())
+        return changes
+
+    def _all_records(self) -> tuple[Records[Any, Any], ...]:
+        return (
+            self.levels,
+            self.books,
+            self.transfers,
+            self.needs,
+            self.sources,
+            self.devices,
+            self.commands,
+            self.order_lines,
+        )

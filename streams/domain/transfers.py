@@ -1,0 +1,346 @@
+"""Transfers: units of one SKU on their way, or meant to be, from one site to another.
+
+A transfer is changed between `before` and `settle`: `settle` brings the levels at both ends, the
+open list, timers, plans, alerts and events in line with what changed. Physical units are conserved
+whatever the state: `dispatched = received + lost + on the way`.
+"""
+
+from bisect import insort
+from typing import Final, NamedTuple
+
+import msgspec
+
+from streams.contracts.alerts import AlertEnded, AlertRaised
+from streams.contracts.events import TransferChanged
+from streams.contracts.ledger import MovementKind
+from streams.contracts.plans import ShipmentLine, ShipmentLineWithdrawn
+from streams.contracts.state import TRANSFER_OPEN, SkuBook, Transfer, TransferState
+from streams.domain import book
+from streams.domain.catalogue import Rules
+from streams.domain.store import Store
+
+ENDED_KEPT_MS: Final = 35 * 86_400_000
+"""An ended transfer is kept as long as the input that made it."""
+UNCONFIRMED_KEPT_MAX: Final = 64
+"""Ended transfers of a SKU that may still await the scan of an inferred dispatch."""
+REFUSED: Final = frozenset({"rejected", "cancelled", "expired"})
+
+
+class Before(NamedTuple):
+    """What of a transfer counted elsewhere before it changed."""
+
+    state: str
+    expected_units: int
+    planned_units: int
+
+
+NOTHING: Final = Before("", 0, 0)
+
+
+def on_the_way_units(transfer: Transfer) -> int:
+    """Return the units that have left and neither arrived nor been given up."""
+    return transfer.dispatched_units - transfer.received_units - transfer.lost_units
+
+
+def planned_units(transfer: Transfer) -> int:
+    """Return the units that are still to leave the donor."""
+    if transfer.state not in TRANSFER_OPEN:
+        return 0
+    return max(0, transfer.quantity_units - transfer.dispatched_units)
+
+
+def expected_units(transfer: Transfer) -> int:
+    """Return the units that the recipient still expects."""
+    if transfer.state not in TRANSFER_OPEN:
+        return 0
+    return planned_units(transfer) + on_the_way_units(transfer)
+
+
+def before(transfer: Transfer) -> Before:
+    """Return what `settle` has to know of a transfer that is about to change."""
+    return Before(transfer.state, expected_units(transfer), planned_units(transfer))
+
+
+def number_of(entity_id: str) -> int:
+    """Return the running number at the end of an id."""
+    return int(entity_id.rpartition("-")[2])
+
+
+def make(
+    store: Store,
+    sku: str,
+    from_site: str,
+    to_site: str,
+    *,
+    quantity_units: int,
+    state: TransferState,
+) -> Transfer:
+    """Return a new transfer that nobody has heard of yet; the caller settles it."""
+    return Transfer(
+        transfer_id=store.next_id("transfer", sku),
+        sku=sku,
+        from_site=from_site,
+        to_site=to_site,
+        state=state,
+        quantity_units=quantity_units,
+        version=0,
+        proposed_at_ms=store.now_ms,
+    )
+
+
+def settle(store: Store, transfer: Transfer, was: Before, cause: str) -> None:
+    """Bring everything in line with a changed transfer, and tell of it."""
+    transfer.version += 1
+    is_open = transfer.state in TRANSFER_OPEN
+    if not is_open and (was.state in TRANSFER_OPEN or not was.state):
+        transfer.closed_at_ms = store.now_ms
+    if is_open:
+        transfer.closed_at_ms = 0
+    store.transfers.put(transfer.transfer_id, transfer)
+    _count(store, transfer, was)
+    _list(store.book(transfer.sku), transfer)
+    store.books.touch(transfer.sku)
+    due_ms = due(transfer)
+    if due_ms:
+        store.timers.arm(("transfer", transfer.transfer_id), due_ms)
+    if was.state != transfer.state:
+        _tell_planning(store, transfer, was.state)
+        _tell_alerting(store, transfer, was.state)
+        if transfer.state in REFUSED:
+            _remember_refusal(store, transfer)
+    store.outbox.events.append(
+        TransferChanged(at_ms=store.now_ms, transfer=_copy(transfer), cause=cause)
+    )
+
+
+def due(transfer: Transfer) -> int:
+    """Return when a transfer times out or, ended, is forgotten; 0 for never."""
+    if transfer.state in TRANSFER_OPEN:
+        return transfer.deadline_ms
+    return transfer.closed_at_ms + ENDED_KEPT_MS
+
+
+def flag(transfer: Transfer, name: str) -> None:
+    """Add a flag once."""
+    if name not in transfer.flags:
+        transfer.flags.append(name)
+
+
+def progress(transfer: Transfer) -> TransferState:
+    """Return the state that the numbers of a transfer on its way mean."""
+    if on_the_way_units(transfer) == 0 and planned_units(transfer) == 0:
+        return "received" if transfer.received_units else "lost"
+    if transfer.received_units:
+        return "partly_received"
+    left = transfer.dispatched_units >= transfer.quantity_units
+    return "in_transit" if left else "dispatched"
+
+
+def proposal_deadline_ms(store: Store, transfer: Transfer) -> int:
+    """Return when a transfer that has not left expires."""
+    return store.now_ms + rules_of(store, transfer).proposal_ttl_ms
+
+
+def transit_deadline_ms(store: Store, transfer: Transfer) -> int:
+    """Return when units that leave now are given up as lost."""
+    lane = store.catalogue.lane(transfer.from_site, transfer.to_site)
+    lead_time_ms = lane.lead_time_ms if lane is not None else 0
+    return store.now_ms + lead_time_ms + rules_of(store, transfer).transit_overdue_ms
+
+
+def rules_of(store: Store, transfer: Transfer) -> Rules:
+    """Return the rules of the recipient's level."""
+    return store.rules(transfer.sku, transfer.to_site)
+
+
+def lose(store: Store, transfer: Transfer, cause: str) -> None:
+    """Give up what is on the way; what is still to leave is not expected any more either."""
+    was = before(transfer)
+    units = on_the_way_units(transfer)
+    move_on_the_way(store, transfer, "loss", -units, cause, value_minor=-transfer.value_minor)
+    transfer.lost_units += units
+    transfer.value_minor = 0
+    transfer.state = "lost"
+    flag(transfer, "overdue")
+    settle(store, transfer, was, cause)
+
+
+def find(store: Store, transfer: Transfer, units: int, cause: str) -> None:
+    """Let lost units be on their way again, at the catalogue's cost; the caller settles it."""
+    value_minor = units * book.unit_cost_minor(store, transfer.sku)
+    move_on_the_way(store, transfer, "loss", units, cause, value_minor=value_minor)
+    transfer.lost_units -= units
+    transfer.value_minor += value_minor
+    flag(transfer, "found")
+
+
+def move_on_the_way(
+    store: Store,
+    transfer: Transfer,
+    kind: MovementKind,
+    quantity_units: int,
+    cause: str,
+    *,
+    value_minor: int = 0,
+) -> None:
+    """Write the movement of units on their way, before the transfer's numbers change."""
+    if quantity_units:
+        book.post_aside(
+            store,
+            transfer.sku,
+            transfer.to_site,
+            kind,
+            "in_transit",
+            quantity_units=quantity_units,
+            before_units=on_the_way_units(transfer),
+            cause=cause,
+            value_minor=value_minor,
+            transfer_id=transfer.transfer_id,
+        )
+
+
+def end(store: Store, transfer: Transfer, state: TransferState, cause: str) -> None:
+    """End a transfer of which nothing is on its way."""
+    was = before(transfer)
+    transfer.state = state
+    settle(store, transfer, was, cause)
+
+
+def time_out(store: Store, transfer_id: str) -> int:
+    """Act on a transfer's timer; return when it is due otherwise, 0 for never."""
+    transfer = store.transfers.get(transfer_id)
+    if transfer is None:
+        return 0
+    due_ms = due(transfer)
+    if due_ms == 0 or due_ms > store.now_ms:
+        return due_ms
+    cause = f"timer/{transfer_id}"
+    if transfer.state not in TRANSFER_OPEN:
+        _forget(store, transfer)
+    elif on_the_way_units(transfer) > 0:
+        lose(store, transfer, cause)
+    elif transfer.dispatched_units == 0:
+        end(store, transfer, "expired", cause)
+    else:
+        flag(transfer, "short")
+        end(store, transfer, "received", cause)
+    return 0
+
+
+def withdraw(store: Store, sku: str, site: str, cause: str) -> None:
+    """Take back automatic proposals into a site whose shortage is over; flag approved ones."""
+    for transfer_id in list(store.book(sku).transfers):
+        transfer = store.transfers.get(transfer_id)
+        if transfer is None or transfer.to_site != site or not transfer.breach_id:
+            continue
+        if transfer.state == "proposed":
+            flag(transfer, "withdrawn")
+            end(store, transfer, "expired", cause)
+        elif transfer.state in {"approved", "held"} and "shortage_over" not in transfer.flags:
+            was = before(transfer)
+            flag(transfer, "shortage_over")
+            settle(store, transfer, was, cause)
+
+
+def _forget(store: Store, transfer: Transfer) -> None:
+    unconfirmed = store.book(transfer.sku).unconfirmed
+    if transfer.transfer_id in unconfirmed:
+        unconfirmed.remove(transfer.transfer_id)
+        store.books.touch(transfer.sku)
+    store.transfers.remove(transfer.transfer_id)
+
+
+def _count(store: Store, transfer: Transfer, was: Before) -> None:
+    expected = expected_units(transfer) - was.expected_units
+    if expected:
+        recipient = store.level(transfer.sku, transfer.to_site)
+        recipient.in_transit_in_units += expected
+        store.touch_level(recipient)
+    planned = planned_units(transfer) - was.planned_units
+    if planned:
+        donor = store.level(transfer.sku, transfer.from_site)
+        donor.in_transit_out_units += planned
+        store.touch_level(donor)
+
+
+def _list(sku_book: SkuBook, transfer: Transfer) -> None:
+    is_open = transfer.state in TRANSFER_OPEN
+    _keep(sku_book.transfers, transfer.transfer_id, is_open)
+    _keep(sku_book.unconfirmed, transfer.transfer_id, not is_open and transfer.inferred_units > 0)
+    del sku_book.unconfirmed[:-UNCONFIRMED_KEPT_MAX]
+
+
+def _keep(ids: list[str], entity_id: str, wanted: bool) -> None:
+    if wanted and entity_id not in ids:
+        insort(ids, entity_id, key=number_of)
+    elif not wanted and entity_id in ids:
+        ids.remove(entity_id)
+
+
+def shipment_line(store: Store, transfer: Transfer) -> ShipmentLine:
+    """Return what the planning fold is asked for."""
+    lane = store.catalogue.lane(transfer.from_site, transfer.to_site)
+    return ShipmentLine(
+        transfer_id=transfer.transfer_id,
+        sku=transfer.sku,
+        from_site=transfer.from_site,
+        to_site=transfer.to_site,
+        quantity_units=transfer.quantity_units,
+        at_ms=store.now_ms,
+        consolidation_ms=lane.consolidation_ms if lane is not None else 0,
+    )
+
+
+def shipment_line_withdrawn(store: Store, transfer: Transfer) -> ShipmentLineWithdrawn:
+    """Return what takes a line back."""
+    return ShipmentLineWithdrawn(
+        transfer_id=transfer.transfer_id,
+        from_site=transfer.from_site,
+        to_site=transfer.to_site,
+        at_ms=store.now_ms,
+    )
+
+
+def _tell_planning(store: Store, transfer: Transfer, state_before: str) -> None:
+    if transfer.state == "approved":
+        store.outbox.plan(transfer.from_site, shipment_line(store, transfer))
+    elif state_before == "approved" and transfer.dispatched_units == 0:
+        store.outbox.plan(transfer.from_site, shipment_line_withdrawn(store, transfer))
+
+
+def _tell_alerting(store: Store, transfer: Transfer, state_before: str) -> None:
+    site, now_ms = transfer.to_site, store.now_ms
+    proposed_key = f"{transfer.transfer_id}.proposed"
+    if transfer.state in {"proposed", "lost"}:
+        lost = transfer.state == "lost"
+        raised = AlertRaised(
+            alert_key=transfer.transfer_id if lost else proposed_key,
+            kind="transfer_lost" if lost else "transfer_proposed",
+            site=site,
+            sku=transfer.sku,
+            severity="critical" if lost else "info",
+            at_ms=now_ms,
+            facts={"quantity_units": transfer.lost_units if lost else transfer.quantity_units},
+            text=f"{transfer.from_site}>{site}",
+        )
+        store.outbox.alert(site, raised)
+    if state_before == "proposed":
+        store.outbox.alert(site, AlertEnded(alert_key=proposed_key, site=site, at_ms=now_ms))
+    elif state_before == "lost":
+        ended = AlertEnded(alert_key=transfer.transfer_id, site=site, at_ms=now_ms)
+        store.outbox.alert(site, ended)
+
+
+def _remember_refusal(store: Store, transfer: Transfer) -> None:
+    level = store.level(transfer.sku, transfer.to_site)
+    for breach in level.breaches:
+        if breach.breach_id and breach.breach_id == transfer.breach_id:
+            if transfer.from_site not in breach.refused_sites:
+                insort(breach.refused_sites, transfer.from_site)
+            store.touch_level(level)
+
+
+def _copy(transfer: Transfer) -> Transfer:
+    return msgspec.structs.replace(
+        transfer, flags=list(transfer.flags), decided_from=dict(transfer.decided_from)
+    )

@@ -1,0 +1,262 @@
+"""Tiny builders of stock inputs, and a runner that keeps a fold's state and outputs by topic."""
+
+from collections import defaultdict
+from typing import Any, TypeVar
+
+import msgspec
+
+from ingest.contracts.topics import ALERT_INPUTS, EVENTS, MOVEMENTS, PLANS
+from ingest.frames import (
+    INPUT_FRAMES,
+    CommandInput,
+    CommandVerb,
+    InputItem,
+    LaneRecord,
+    OpeningInput,
+    OrderLineInput,
+    PolicyRecord,
+    ReadingInput,
+    ReferenceEntity,
+    ReferenceInput,
+    ScanAction,
+    ScanInput,
+    StatusInput,
+    TickInput,
+)
+from streams.contracts.alerts import ALERT_INPUT_FRAMES
+from streams.contracts.events import EVENT_FRAMES
+from streams.contracts.ledger import MOVEMENT_FRAMES, Movement
+from streams.contracts.plans import PLAN_FRAMES
+from streams.contracts.state import (
+    LEVEL,
+    NEED,
+    SOURCE,
+    TRANSFER,
+    Level,
+    Need,
+    Transfer,
+    decode,
+    key,
+    key_parts,
+)
+from streams.domain.fold import StockFold
+from streams.engine.fold import Output
+
+SKU = "milk"
+SHOP = "shop-1"
+DONOR = "shop-2"
+WAREHOUSE = "hall"
+T0 = 1_000_000
+"""The first now of every story, in milliseconds."""
+
+_CODECS: dict[str, Any] = {
+    MOVEMENTS.name: MOVEMENT_FRAMES,
+    EVENTS.name: EVENT_FRAMES,
+    PLANS.name: PLAN_FRAMES,
+    ALERT_INPUTS.name: ALERT_INPUT_FRAMES,
+}
+StructT = TypeVar("StructT", bound=msgspec.Struct)
+
+
+def scan(action: ScanAction, units: int = 1, *, seq: int, site: str = SHOP, **more: Any) -> ScanInput:
+    """Return a scan; `more` names any other field."""
+    fields: dict[str, Any] = {
+        "sku": SKU,
+        "source": f"scanner-{site}",
+        "boot": "b1",
+        "observed_at_ms": T0,
+        "historical": False,
+    }
+    return ScanInput(
+        site=site, action=action, quantity_units=units, seq=seq, **{**fields, **more}
+    )
+
+
+def reading(value: int, *, at_ms: int, site: str = SHOP, **more: Any) -> ReadingInput:
+    """Return a reading of units on the one channel of `sensor-{site}`."""
+    fields: dict[str, Any] = {
+        "sku": SKU,
+        "location": "aisle",
+        "source": f"sensor-{site}",
+        "channel": "0",
+        "boot": "b1",
+        "seq": 1,
+        "historical": False,
+        "kind": "units",
+    }
+    return ReadingInput(site=site, value=value, observed_at_ms=at_ms, **{**fields, **more})
+
+
+def status(*, online: bool, site: str = SHOP, boot: str = "b1", sku: str = "") -> StatusInput:
+    """Return a status of `sensor-{site}`; with a SKU, for its one channel."""
+    channel = "0" if sku else ""
+    return StatusInput(f"sensor-{site}", site, online, boot, sku=sku, channel=channel)
+
+
+def opening(units: int, *, site: str = SHOP, cost_minor: int = 100, **more: Any) -> OpeningInput:
+    """Return opening stock."""
+    fields = {"import_id": "import-1", "sku": SKU, **more}
+    return OpeningInput(site=site, quantity_units=units, unit_cost_minor=cost_minor, **fields)
+
+
+def order_line(action: Any, units: int, *, order: str = "o1", site: str = SHOP) -> OrderLineInput:
+    """Return the first line of an order."""
+    return OrderLineInput(order, 1, SKU, site, action, units)
+
+
+def command(verb: CommandVerb, entity_id: str = "", *, name: str = "c1", **more: Any) -> CommandInput:
+    """Return a command of Ann's."""
+    return CommandInput(name, verb, more.pop("sku", SKU), entity_id, "ann", **more)
+
+
+def reference(entity: ReferenceEntity, *, removed: bool = False) -> ReferenceInput:
+    """Return one entity of the first catalogue load."""
+    return ReferenceInput(1, entity, removed)
+
+
+def policy(**fields: Any) -> ReferenceInput:
+    """Return a network policy: at least 10, at most 30, told at once."""
+    said = {"scope": "network", "min_units": 10, "max_units": 30, "autonomy": "auto", **fields}
+    return reference(PolicyRecord(**said))
+
+
+def lane(from_site: str, to_site: str = SHOP, **more: Any) -> ReferenceInput:
+    """Return a lane of one hour."""
+    fields = {"lead_time_ms": 3_600_000, **more}
+    return reference(LaneRecord(from_site, to_site, **fields))
+
+
+class Story:
+    """A fold, the state it has written, and all it has said."""
+
+    def __init__(self, partition_count: int = 1) -> None:
+        """Begin with an empty partition 0."""
+        self.partition_count = partition_count
+        self.fold = StockFold(0, partition_count)
+        self.state: dict[bytes, bytes] = {}
+        self.outputs: list[Output] = []
+        self.now_ms = T0
+        self.fold.start(self.state)
+
+    def tell(self, *items: InputItem, after_ms: int = 0) -> "Story":
+        """Fold one frame of these items, so much later, and drain."""
+        self.fold_frame(*items, after_ms=after_ms)
+        self.drain()
+        return self
+
+    def fold_frame(self, *items: InputItem, after_ms: int = 0) -> None:
+        """Fold one frame and keep its changes in the fold."""
+        self.now_ms += after_ms
+        self.fold.fold(INPUT_FRAMES.encode(list(items), received_at_ms=self.now_ms))
+
+    def wait(self, after_ms: int) -> "Story":
+        """Let time pass by a tick."""
+        self.now_ms += after_ms
+        self.fold.fold(INPUT_FRAMES.encode([TickInput(self.now_ms)], received_at_ms=self.now_ms))
+        self.drain()
+        return self
+
+    def drain(self) -> None:
+        """Apply the fold's changes to the state, as the engine does."""
+        changes = self.fold.drain()
+        for raw, value in changes.state.items():
+            if value is None:
+                self.state.pop(raw, None)
+            else:
+                self.state[raw] = value
+        self.outputs.extend(changes.outputs)
+
+    def restore(self) -> None:
+        """Go on with a new fold that knows only the written state, in another key order."""
+        self.drain()
+        self.state = {raw: self.state[raw] for raw in sorted(self.state, reverse=True)}
+        self.fold = StockFold(0, self.partition_count)
+        self.fold.start(self.state)
+
+    def level(self, site: str = SHOP, sku: str = SKU) -> Level:
+        """Return a level as written."""
+        found = decode(key(LEVEL, sku, site), self.state[key(LEVEL, sku, site)])
+        assert isinstance(found, Level)
+        return found
+
+    def transfer(self, number: int = -1) -> Transfer:
+        """Return a transfer as written, by its place in running order."""
+        found = self._all(TRANSFER)
+        assert isinstance(found[number], Transfer)
+        return found[number]
+
+    def transfers(self) -> list[Transfer]:
+        """Return all transfers as written, in running order."""
+        return self._all(TRANSFER)
+
+    def needs(self) -> list[Need]:
+        """Return all needs as written, in running order."""
+        return self._all(NEED)
+
+    def levels(self) -> list[Level]:
+        """Return all levels as written, in key order."""
+        raws = sorted(raw for raw in self.state if key_parts(raw)[0] == LEVEL)
+        return [self.level(key_parts(raw)[2], key_parts(raw)[1]) for raw in raws]
+
+    def movements(self) -> list[Movement]:
+        """Return the whole ledger."""
+        return self.items(MOVEMENTS.name, Movement)
+
+    def events(self, kind: type[StructT]) -> list[StructT]:
+        """Return all events of one kind."""
+        return self.items(EVENTS.name, kind)
+
+    def alerts(self, kind: type[StructT]) -> list[StructT]:
+        """Return all alert items of one kind."""
+        return self.items(ALERT_INPUTS.name, kind)
+
+    def plans(self, kind: type[StructT]) -> list[StructT]:
+        """Return all plan items of one kind."""
+        return self.items(PLANS.name, kind)
+
+    def items(self, topic: str, kind: type[StructT]) -> list[StructT]:
+        """Return all items of one kind in a topic."""
+        found: list[StructT] = []
+        for output in self.outputs:
+            if output.topic == topic:
+                frame = _CODECS[topic].decode(output.value)
+                found.extend(item for item in frame.items if isinstance(item, kind))
+        return found
+
+    def said(self) -> dict[tuple[str, int], list[bytes]]:
+        """Return the items of every topic and partition, each encoded, frame borders left out."""
+        said: dict[tuple[str, int], list[bytes]] = defaultdict(list)
+        for output in self.outputs:
+            place = (output.topic, output.partition)
+            codec = _CODECS.get(output.topic)
+            if codec is None:
+                said[place].append(output.value)
+                continue
+            items = codec.decode(output.value).items
+            said[place].extend(msgspec.msgpack.encode(item) for item in items)
+        return dict(said)
+
+    def _all(self, kind: str) -> list[Any]:
+        raws = [raw for raw in self.state if key_parts(raw)[0] == kind]
+        raws.sort(key=lambda raw: int(raw.decode().rpartition("-")[2]))
+        return [decode(raw, self.state[raw]) for raw in raws]
+
+
+__all__ = [
+    "DONOR",
+    "SHOP",
+    "SKU",
+    "SOURCE",
+    "T0",
+    "WAREHOUSE",
+    "Story",
+    "command",
+    "lane",
+    "opening",
+    "order_line",
+    "policy",
+    "reading",
+    "reference",
+    "scan",
+    "status",
+]
