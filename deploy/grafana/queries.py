@@ -94,7 +94,8 @@ STOCK_VALUE: Final = f"""{_from("stock_level", "value_minor")}
   |> sum()"""
 
 SITES: Final = """import "influxdata/influxdb/schema"
-schema.tagValues(bucket: "${bucket}", tag: "site", start: v.timeRangeStart, stop: v.timeRangeStop)"""
+schema.tagValues(bucket: "${bucket}", tag: "site",
+  start: v.timeRangeStart, stop: v.timeRangeStop)"""
 
 
 def runnable(query: str, *, bucket: str, start: str, stop: str) -> str:
