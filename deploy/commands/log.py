@@ -102,7 +102,7 @@ def frame_lines(
                 "partition": record.partition,
                 "offset": record.offset,
                 "received_at_ms": frame.received_at_ms,
-                "kind": kind,
+                "item": kind,
                 **fields,
             }
             yield msgspec.json.encode(told).decode()
