@@ -69,12 +69,15 @@ def main(arguments: Sequence[str]) -> int:
 
 def _fold(environ: Mapping[str, str]) -> int:
     home = environ.get(HOME_VARIABLE)
+    data_folder = Path(home) / "faust" / "alerts" if home else None
+    if data_folder is not None:
+        data_folder.mkdir(parents=True, exist_ok=True)
     return run_worker(
         alert_spec(),
         load(KafkaSettings, environ),
         load(EngineSettings, environ),
         load(InstallationSettings, environ),
-        data_folder=Path(home) / "faust" / "alerts" if home else None,
+        data_folder=data_folder,
     )
 
 

@@ -1,1 +1,1 @@
-"""Tests: unit/alerting."""
+"""Unit tests of alerting."""

@@ -1,0 +1,67 @@
+"""The planning fold: borders, drains and restores don't matter; no line is told twice."""
+
+from collections import Counter
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.contracts.topics import INPUTS
+from ingest.frames import INPUT_FRAMES, TickInput
+from streams.contracts.plans import PLAN_FRAMES, ShipmentLine
+from streams.planning import planning_spec
+from tests.folds import FoldRun, run_cut, run_whole
+from tests.unit.streams.plan_story import line, withdrawn
+
+TIMES = st.integers(0, 200_000)
+SITES = st.sampled_from(["berlin", "rome"])
+ITEMS = st.one_of(
+    st.builds(
+        lambda number, at_ms, to_site, wait_ms: line(
+            f"transfer-milk-{number}", at_ms, to_site=to_site, consolidation_ms=wait_ms
+        ),
+        st.integers(1, 6),
+        TIMES,
+        SITES,
+        st.sampled_from([0, 20_000, 60_000]),
+    ),
+    st.builds(
+        lambda number, to_site: withdrawn(f"transfer-milk-{number}", to_site=to_site),
+        st.integers(1, 6),
+        SITES,
+    ),
+    st.builds(TickInput, TIMES),
+)
+FRAMES = st.lists(st.tuples(TIMES, st.lists(ITEMS, min_size=1, max_size=5)), max_size=12)
+CUTS = st.lists(st.sampled_from(["nothing", "drain", "restore"]), max_size=60)
+
+
+def _run() -> FoldRun:
+    return FoldRun(planning_spec(), PLAN_FRAMES)
+
+
+@given(FRAMES, CUTS)
+@settings(max_examples=150, deadline=None)
+def test_state_and_commands_depend_on_the_items_alone(frames: Any, cuts: list[str]) -> None:
+    """Wherever frames end, drains fall and the fold is restored: the same state and commands."""
+    whole, cut = _run(), _run()
+    run_whole(whole, frames)
+    run_cut(cut, frames, cuts)
+    assert cut.state == whole.state
+    assert cut.said_when(INPUTS.name, INPUT_FRAMES) == whole.said_when(INPUTS.name, INPUT_FRAMES)
+
+
+@given(FRAMES)
+@settings(max_examples=150, deadline=None)
+def test_a_transfer_is_told_once_a_line_and_each_command_id_once(frames: Any) -> None:
+    """Command ids never repeat, and a transfer has at most a command for each of its lines."""
+    run = _run()
+    run_whole(run, [*frames, (10**9, [TickInput(10**9)])])
+    commands = run.said(INPUTS.name, INPUT_FRAMES)
+    ids = Counter(command.command_id for command in commands)
+    assert all(count == 1 for count in ids.values())
+    lines = Counter(
+        item.transfer_id for _, items in frames for item in items if isinstance(item, ShipmentLine)
+    )
+    told = Counter(command.entity_id for command in commands)
+    assert all(told[transfer] <= lines[transfer] for transfer in told)

@@ -1,0 +1,34 @@
+"""Building blocks of planning stories."""
+
+from typing import Any
+
+from streams.contracts.plans import ShipmentLine, ShipmentLineWithdrawn
+
+
+def line(transfer_id: str, at_ms: int, **fields: Any) -> ShipmentLine:
+    """A line from the hub to Berlin that may wait a minute."""
+    return ShipmentLine(
+        **{
+            "transfer_id": transfer_id,
+            "sku": transfer_id.split("-")[1],
+            "from_site": "hub",
+            "to_site": "berlin",
+            "quantity_units": 4,
+            "at_ms": at_ms,
+            "consolidation_ms": 60_000,
+            **fields,
+        }
+    )
+
+
+def withdrawn(transfer_id: str, **fields: Any) -> ShipmentLineWithdrawn:
+    """Its withdrawal."""
+    return ShipmentLineWithdrawn(
+        **{
+            "transfer_id": transfer_id,
+            "from_site": "hub",
+            "to_site": "berlin",
+            "at_ms": 0,
+            **fields,
+        }
+    )
