@@ -14,7 +14,7 @@ import structlog
 from ingest.adapters.kafka import KafkaCatalogFeed, KafkaSink
 from ingest.adapters.metrics import BridgeCollector, serve_metrics
 from ingest.adapters.mqtt import MqttSource
-from ingest.adapters.mqtt_claim import claim
+from ingest.adapters.mqtt_presence import Presence
 from ingest.bridge import Bridge, BridgeLimits
 from ingest.catalog import Catalog
 from ingest.contracts.errors import InstallationError, ShelfstreamError
@@ -75,8 +75,9 @@ def _run(environ: Mapping[str, str], stop: Stop) -> None:
     mqtt = load(MqttSettings, environ)
     kafka = load(KafkaSettings, environ)
     name = client_id(settings.slice_index, settings.slice_count)
-    instance = uuid.uuid4().hex
-    _claim(mqtt, name, instance, stop)
+    instance = f"{_now_ms():015d}-{uuid.uuid4().hex}"
+    presence = Presence(mqtt, name, instance, time.monotonic)
+    _claim(presence, stop)
     feed = KafkaCatalogFeed(kafka)
     catalog = Catalog()
     _read_catalog(feed, catalog, stop)
@@ -86,10 +87,10 @@ def _run(environ: Mapping[str, str], stop: Stop) -> None:
     source = MqttSource(
         mqtt,
         client_id=name,
-        instance=instance,
         session_expiry_s=settings.session_expiry_s,
         messages_in_flight_max=settings.messages_in_flight_max,
         monotonic_s=time.monotonic,
+        presence=presence,
     )
     sink = KafkaSink(kafka)
     driven = catalog.installation.time == "driven"
@@ -115,6 +116,7 @@ def _run(environ: Mapping[str, str], stop: Stop) -> None:
         _serve(bridge, source, stop)
     finally:
         source.close()
+        presence.close()
         sink.close()
         feed.close()
     _log.info("bridge_ended", **_totals(bridge))
@@ -130,11 +132,11 @@ def _serve(bridge: Bridge, source: MqttSource, stop: Stop) -> None:
             source.wait(WAIT_BUSY_S)
 
 
-def _claim(mqtt: MqttSettings, name: str, instance: str, stop: Stop) -> None:
+def _claim(presence: Presence, stop: Stop) -> None:
     deadline_s = time.monotonic() + BROKER_WAIT_S_MAX
     while not stop.asked:
         try:
-            claim(mqtt, name, instance, time.monotonic)
+            presence.claim()
         except OSError as error:
             if time.monotonic() > deadline_s:
                 raise InstallationError(f"the MQTT broker can't be used: {error}") from error

@@ -1,10 +1,10 @@
 """Kafka by kafka-python: frames out, the catalogue in."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import structlog
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
 from ingest.contracts.errors import DeliveryError, InstallationError
@@ -62,13 +62,16 @@ class _Handle:
 
 
 class KafkaSink:
-    """A `RecordSink`: acks=all, idempotent, in order within a partition, never blocking."""
+    """A `RecordSink`: acks=all, idempotent, in order within a partition, never blocking.
+
+    Not compressed: aiokafka, which reads these topics, has no codec but gzip without an extra.
+    """
 
     def __init__(
         self,
         settings: KafkaSettings,
         *,
-        topics: Iterable[str] = (INPUTS.name, DEAD_LETTERS.name, PLANS.name, ALERT_INPUTS.name),
+        topics: Sequence[str] = (INPUTS.name, DEAD_LETTERS.name, PLANS.name, ALERT_INPUTS.name),
     ) -> None:
         """Connect, and load what must be known of `topics` before the first send.
 
@@ -76,23 +79,23 @@ class KafkaSink:
             DeliveryError: Kafka can't be reached, or has no such topic.
         """
         try:
+            _check_topics(settings, topics)
             self._producer = KafkaProducer(
                 **kafka_options(settings),
                 client_id="shelfstream-bridge",
                 acks="all",
                 enable_idempotence=True,
-                compression_type="lz4",
                 linger_ms=LINGER_MS,
                 batch_size=BATCH_BYTES,
                 max_request_size=RECORD_BYTES_MAX,
                 max_block_ms=BLOCK_MS_MAX,
                 delivery_timeout_ms=DELIVERY_MS_MAX,
                 request_timeout_ms=REQUEST_MS_MAX,
+                allow_auto_create_topics=False,
                 metrics_enabled=False,
             )
             for topic in topics:
-                if not self._producer.partitions_for(topic):
-                    raise DeliveryError(f"Kafka has no topic {topic}; run `shelfstream up`")
+                self._producer.partitions_for(topic)
         except KafkaError as error:
             raise DeliveryError(f"Kafka can't be used: {error}") from error
 
@@ -123,6 +126,17 @@ class KafkaSink:
         self._producer.close(timeout=timeout_s)
 
 
+def _check_topics(settings: KafkaSettings, topics: Sequence[str]) -> None:
+    """Ask for all topics: asking for one by name creates it, whatever the client's options say."""
+    admin = KafkaAdminClient(**kafka_options(settings))
+    try:
+        missing = sorted(set(topics) - set(admin.list_topics()))
+    finally:
+        admin.close()
+    if missing:
+        raise DeliveryError(f"Kafka has no topic {', '.join(missing)}; run `shelfstream up`")
+
+
 class KafkaCatalogFeed:
     """A `CatalogFeed`: the catalog topic from its beginning, committed records only."""
 
@@ -141,6 +155,7 @@ class KafkaCatalogFeed:
                 enable_auto_commit=False,
                 isolation_level="read_committed",
                 auto_offset_reset="earliest",
+                allow_auto_create_topics=False,
                 request_timeout_ms=REQUEST_MS_MAX,
                 max_poll_records=CATALOG_RECORDS_MAX,
                 metrics_enabled=False,

@@ -1,16 +1,9 @@
-"""MQTT 5 by paho: session, keep-alive and control packets are paho's, messages come by the lane.
-
-Only one process may serve a client id, for a broker hands the session to whoever asks last. So a
-bridge keeps a retained heartbeat on its presence topic, which its last will clears, and `claim`
-refuses to start while another's heart beats. Where two slip through, the broker tells the loser
-that its session was taken over, and the loser ends.
-"""
+"""MQTT 5 by paho: session, keep-alive and control packets are paho's, messages come by the lane."""
 
 import select
 import ssl
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import paho.mqtt.client as mqtt
@@ -22,13 +15,13 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ingest.adapters.mqtt_lane import LaneSocket, MalformedPacketError, publish_packet
+from ingest.adapters.mqtt_login import CONNECT_TIMEOUT_S, KEEPALIVE_S, login
+from ingest.adapters.mqtt_presence import Presence
 from ingest.contracts.errors import BridgeTakenError
 from ingest.contracts.settings import MqttSettings
 from ingest.ports import UNACKNOWLEDGED, Message, Token
 from ingest.slices import BRIDGE_ROOT
 
-KEEPALIVE_S: Final = 10
-CONNECT_TIMEOUT_S: Final = 2.0
 RECONNECT_S_MIN: Final = 0.1
 RECONNECT_S_MAX: Final = 5.0
 PACKET_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -37,7 +30,6 @@ HELD_BYTES_MAX: Final = 32 * 1024 * 1024
 """Received and not handed out yet; above it the socket is not read."""
 POLL_BYTES_MAX: Final = 4 * 1024 * 1024
 FILTERS_A_PACKET_MAX: Final = 100
-HEARTBEAT_S: Final = 1.0
 TOPICS_CACHED_MAX: Final = 100_000
 
 _TAKEN_OVER: Final = 0x8E
@@ -63,25 +55,23 @@ class MqttSource:
         settings: MqttSettings,
         *,
         client_id: str,
-        instance: str,
         session_expiry_s: int,
         messages_in_flight_max: int,
         monotonic_s: Callable[[], float],
+        presence: Presence | None = None,
     ) -> None:
         """Take where the broker is; the first `poll` connects.
 
         Args:
             settings: Address and login.
             client_id: Names the session.
-            instance: Names this process on the presence topic.
             session_expiry_s: How long the broker keeps the session while nobody serves it.
             messages_in_flight_max: Receive Maximum, at most 65,535.
             monotonic_s: A clock for waits.
+            presence: Looked after by `poll`; without one nobody guards the client id.
         """
-        self._instance = instance.encode()
-        self._presence = presence_topic(client_id)
+        self._presence = presence
         self._client = _new_client(settings, client_id)
-        self._client.will_set(self._presence, b"", qos=1, retain=True)
         connect = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho's
         connect.ReceiveMaximum = min(messages_in_flight_max, _PACKET_IDS - 1)
         connect.SessionExpiryInterval = session_expiry_s
@@ -105,7 +95,6 @@ class MqttSource:
         self._taken = False
         self._reconnect_s = RECONNECT_S_MIN
         self._reconnect_at_s = 0.0
-        self._heartbeat_at_s = 0.0
         self._stale_acks = 0
 
     @property
@@ -129,6 +118,8 @@ class MqttSource:
         Raises:
             BridgeTakenError: Another process has taken this client id's session.
         """
+        if self._presence is not None:
+            self._presence.poll()
         lane = self._served_lane()
         if lane is not None:
             self._read(lane)
@@ -181,11 +172,7 @@ class MqttSource:
         poller.poll(timeout_s * 1000)
 
     def close(self) -> None:
-        """Clear the presence and disconnect; the session stays with the broker."""
-        lane = self._client.lane
-        if lane is not None and self._connected:
-            lane.write(publish_packet(self._presence, b"", retain=True))
-            lane.drain()
+        """Disconnect; the session stays with the broker."""
         self._client.disconnect()
 
     def _served_lane(self) -> LaneSocket | None:
@@ -233,10 +220,6 @@ class MqttSource:
 
     def _write(self, lane: LaneSocket) -> None:
         self._client.loop_misc()
-        now_s = self._monotonic_s()
-        if self._connected and now_s >= self._heartbeat_at_s:
-            self._heartbeat_at_s = now_s + HEARTBEAT_S
-            lane.write(publish_packet(self._presence, self._instance, retain=True))
         if self._client.want_write():
             self._client.loop_write()
         if lane.writable_wanted:
@@ -272,7 +255,6 @@ class MqttSource:
             return
         self._connected = True
         self._reconnect_s = RECONNECT_S_MIN
-        self._heartbeat_at_s = 0.0
         if not flags.session_present:
             self._confirmed = frozenset()
         _log.info("mqtt_connected", session_present=flags.session_present)
@@ -306,11 +288,6 @@ class MqttSource:
                 self._confirmed |= {one}
 
 
-def presence_topic(client_id: str) -> str:
-    """Return the topic on which the process that serves a client id shows its heartbeat."""
-    return f"{BRIDGE_ROOT}/{client_id}"
-
-
 def _new_client(settings: MqttSettings, client_id: str) -> _LaneClient:
     client = _LaneClient(
         CallbackAPIVersion.VERSION2,
@@ -321,15 +298,6 @@ def _new_client(settings: MqttSettings, client_id: str) -> _LaneClient:
     client.connect_timeout = CONNECT_TIMEOUT_S
     login(client, settings)
     return client
-
-
-def login(client: mqtt.Client, settings: MqttSettings) -> None:
-    """Give a paho client its user name, password and TLS."""
-    if settings.username:
-        client.username_pw_set(settings.username, settings.password.get_secret_value() or None)
-    ca_file: Path | None = settings.ca_file
-    if ca_file is not None:
-        client.tls_set(ca_certs=str(ca_file))
 
 
 def _options(topic_filter: str) -> SubscribeOptions:

@@ -6,7 +6,7 @@ from typing import Final, Self
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from ingest.adapters.mqtt import CONNECT_TIMEOUT_S, login
+from ingest.adapters.mqtt_login import CONNECT_TIMEOUT_S, login
 from ingest.contracts.errors import DeliveryError
 from ingest.contracts.settings import MqttSettings
 
@@ -60,3 +60,7 @@ class MqttPublisher:
             raise DeliveryError(f"{topic} was not published: {error}") from error
         if not published:
             raise DeliveryError(f"{topic} was not acknowledged within {PUBLISH_S_MAX:g} s")
+
+    def publish_once(self, topic: str, payload: bytes) -> None:
+        """Publish one message with QoS 0, which promises nothing."""
+        self._client.publish(topic, payload, qos=0)
