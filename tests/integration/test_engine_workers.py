@@ -16,7 +16,7 @@ from streams.engine.worker import EXIT_FENCED, EXIT_STOPPED
 from tests.integration.counting_fold import TOTAL_DECODER
 from tests.integration.engine_world import PARTITIONS, FrameWriter, Worker, eventually, make_topics
 
-ENGINE = {"session_timeout_ms": 6_000, "heartbeat_interval_ms": 500, "commit_interval_ms": 300}
+ENGINE = {"session_timeout_ms": 3_000, "heartbeat_interval_ms": 500, "commit_interval_ms": 300}
 
 pytestmark = pytest.mark.integration
 

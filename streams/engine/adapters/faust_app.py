@@ -5,6 +5,7 @@ given nothing to do: the store takes partitions over and keeps their state, and 
 after the applied offset, whatever the consumer group has committed.
 """
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -25,6 +26,7 @@ _POLL_RECORDS_MAX = 200
 _STREAM_FRAMES_MAX = 64
 """Frames in Faust's own queue; the host has the queues that matter."""
 _OFFSET_COMMIT_INTERVAL_S = 1.0
+_POSITION_TIMEOUT_S = 5.0
 
 
 class FoldStore(memory.Store[bytes, bytes]):
@@ -137,11 +139,18 @@ class FoldApp(faust.App):
         return cast(driver.Transport, transport_class(self.conf.broker_consumer, self))
 
     async def input_position(self, partition: int) -> int | None:
-        """Return the offset that is read next of an input partition; None while not assigned."""
+        """Return the offset that is read next of an input partition; None while not assigned.
+
+        -1 when the consumer does not answer: it is stuck then, whatever else it says.
+        """
         place = TP(self.host.spec.input_topic, partition)
         if self.rebalancing or place not in self.consumer.assignment():
             return None
-        return await self.consumer.position(place)
+        try:
+            async with asyncio.timeout(_POSITION_TIMEOUT_S):
+                return await self.consumer.position(place)
+        except TimeoutError:
+            return -1
 
     async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:  # noqa: ARG002 - Faust's signature
         """Commit what is folded and no more: Faust would wait without a limit."""
