@@ -6,11 +6,13 @@ order received, the done prefix only, as MQTT 5 wants its acknowledgements.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ingest.frames import FRAME_AGE_MS_MAX, FRAME_ITEMS_MAX, InputItem
 from ingest.normalise import Range
 from ingest.ports import Token
+from ingest.resolve import Placed
 
 
 class InFlight:
@@ -80,30 +82,33 @@ class FrameBatcher:
 
     def add(
         self,
-        partition: int,
-        item: InputItem,
+        placed: Iterable[Placed],
         message: InFlight | None,
         at_ms: int,
         received_at_ms: int,
     ) -> None:
-        """Add one item; `message` is what it came from, if that waits for an acknowledgement.
+        """Add inputs; `message` is what they came from, if that waits for an acknowledgement.
 
         Args:
-            partition: The item's partition.
-            item: The input.
-            message: Counted once a frame, however many of its items the frame holds.
+            placed: Partitions and inputs.
+            message: Counted once a frame, however many of its inputs the frame holds.
             at_ms: Now, by the clock that measures ages.
             received_at_ms: The installation's time.
         """
-        batch = self._open.get(partition)
-        if batch is None:
-            batch = self._open[partition] = Batch(partition, at_ms, received_at_ms)
-        batch.items.append(item)
-        if message is not None and not (batch.messages and batch.messages[-1] is message):
-            batch.messages.append(message)
-            message.parts += 1
-        if len(batch.items) >= self._items_max:
-            self._sealed.append(self._open.pop(partition))
+        batches, items_max = self._open, self._items_max
+        for partition, item in placed:
+            batch = batches.get(partition)
+            if batch is None:
+                batch = batches[partition] = Batch(partition, at_ms, received_at_ms)
+            items = batch.items
+            items.append(item)
+            if message is not None:
+                messages = batch.messages
+                if not messages or messages[-1] is not message:
+                    messages.append(message)
+                    message.parts += 1
+            if len(items) >= items_max:
+                self._sealed.append(batches.pop(partition))
 
     def due(self, at_ms: int) -> list[Batch]:
         """Take out the frames that are full, or old at `at_ms`."""

@@ -102,6 +102,7 @@ class Bridge:
         self._partition_count = catalog.installation.partition_count
         self._source, self._sink, self._catalog, self._feed = source, sink, catalog, feed
         self._router, self._now_ms, self._monotonic_ms = router, now_ms, monotonic_ms
+        self._shared = router.count > 1
         self._limits = limits or BridgeLimits()
         self._normaliser = Normaliser(catalog, self.clocks, partition_count=self._partition_count)
         self._ledger = AckLedger()
@@ -172,7 +173,7 @@ class Bridge:
                 continue
             if self._tick is not None:
                 self._broadcast_tick(at_ms)
-            if self._router.is_announcement(topic):
+            if self._shared and self._router.is_announcement(topic):
                 self._router.announced(topic, payload)
                 self._ledger.opened(token, "", [])
                 continue
@@ -184,11 +185,12 @@ class Bridge:
     def _take(
         self, topic: str, payload: bytes, token: int, at_ms: int, received_at_ms: int
     ) -> None:
-        route = self._normaliser.route(topic)
-        if route is not None and self._router.foreign(route.site):
-            self.counts.passed_over += 1
-            self._ledger.opened(token, "", [])
-            return
+        if self._shared:
+            route = self._normaliser.route(topic)
+            if route is not None and self._router.foreign(route.site):
+                self.counts.passed_over += 1
+                self._ledger.opened(token, "", [])
+                return
         made = self._normaliser.normalise(topic, payload, received_at_ms)
         accepted_topic = made.route.accepted_topic if made.route and made.ranges else ""
         message = self._ledger.opened(token, accepted_topic, made.ranges)
@@ -202,9 +204,7 @@ class Bridge:
         at_ms: int,
         received_at_ms: int,
     ) -> None:
-        add = self._batcher.add
-        for partition, item in made.items:
-            add(partition, item, message, at_ms, received_at_ms)
+        self._batcher.add(made.items, message, at_ms, received_at_ms)
         self.counts.items += len(made.items)
         for rejected in made.rejected:
             self._bury(rejected, topic, message, received_at_ms)
@@ -233,8 +233,10 @@ class Bridge:
         (driven_ms, message), self._tick = self._tick, None
         if self._router.index != 0:
             return
-        for partition in range(self._partition_count):
-            self._batcher.add(partition, TickInput(driven_ms), message, at_ms, driven_ms)
+        tick = TickInput(driven_ms)
+        partitions = range(self._partition_count)
+        self._batcher.add([(one, tick) for one in partitions], message, at_ms, driven_ms)
+        for partition in partitions:
             for topic in (PLANS.name, ALERT_INPUTS.name):
                 message.parts += 1
                 self._send(topic, partition, None, tick_frame(driven_ms), [message])

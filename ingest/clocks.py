@@ -27,12 +27,16 @@ _UNKNOWN: Final = 2**62
 
 
 class _Delays:
-    __slots__ = ("before", "first_ms", "lowest", "samples", "second", "window_ms")
+    """The lowest delays of one source; `offset_ms` is what they say, 0 while they are too few."""
+
+    __slots__ = ("before", "look_at_ms", "lowest", "offset_ms", "samples", "second", "window_ms")
 
     def __init__(self, received_at_ms: int) -> None:
-        self.first_ms = received_at_ms
         self.window_ms = received_at_ms
+        self.look_at_ms = received_at_ms + CLOCK_SPAN_MS_MIN
+        """From then on an event is looked at though its delay is no low one."""
         self.samples = 0
+        self.offset_ms = 0
         self.before = _UNKNOWN
         self.lowest = _UNKNOWN
         self.second = _UNKNOWN
@@ -42,18 +46,16 @@ class _Delays:
             self.before = self.second
             self.lowest = self.second = _UNKNOWN
             self.window_ms = received_at_ms
-        self.samples += 1
         if delay_ms < self.lowest:
             self.second = self.lowest
             self.lowest = delay_ms
         elif delay_ms < self.second:
             self.second = delay_ms
-
-    def offset_ms(self, received_at_ms: int) -> int:
-        if self.samples < CLOCK_SAMPLES_MIN or received_at_ms - self.first_ms < CLOCK_SPAN_MS_MIN:
-            return 0
-        offset_ms = min(self.before, self.second)
-        return 0 if offset_ms == _UNKNOWN else offset_ms
+        known = self.offset_ms or received_at_ms >= self.look_at_ms
+        if known and self.samples >= CLOCK_SAMPLES_MIN:
+            offset_ms = min(self.before, self.second)
+            self.offset_ms = 0 if offset_ms == _UNKNOWN else offset_ms
+            self.look_at_ms = self.window_ms + CLOCK_WINDOW_MS
 
 
 class SourceClocks:
@@ -75,26 +77,29 @@ class SourceClocks:
         delays = self._sources.get(source)
         if delays is None:
             delays = self._added(source, received_at_ms)
-        if not historical and received_at_ms:
-            delays.observe(received_at_ms - observed_at_ms, received_at_ms)
-        offset_ms = delays.offset_ms(received_at_ms)
+        if received_at_ms and not historical:
+            delays.samples += 1
+            delay_ms = received_at_ms - observed_at_ms
+            if delay_ms < delays.second or received_at_ms >= delays.look_at_ms:
+                delays.observe(delay_ms, received_at_ms)
+        offset_ms = delays.offset_ms
         if offset_ms and abs(offset_ms) > self._tolerance_ms:
             observed_at_ms = max(0, observed_at_ms + offset_ms)
         if self._driven or observed_at_ms <= received_at_ms:
             return observed_at_ms
         return received_at_ms
 
-    def offset_ms(self, source: str, received_at_ms: int) -> int:
+    def offset_ms(self, source: str) -> int:
         """Return how late a source's clock runs, in milliseconds; negative where it is ahead."""
         delays = self._sources.get(source)
-        return delays.offset_ms(received_at_ms) if delays else 0
+        return delays.offset_ms if delays else 0
 
-    def flagged(self, received_at_ms: int) -> list[str]:
+    def flagged(self) -> list[str]:
         """Return the sources whose clock is further off than `CLOCK_OFFSET_MS_LIMIT`, sorted."""
         return sorted(
             source
             for source, delays in self._sources.items()
-            if abs(delays.offset_ms(received_at_ms)) > CLOCK_OFFSET_MS_LIMIT
+            if abs(delays.offset_ms) > CLOCK_OFFSET_MS_LIMIT
         )
 
     def _added(self, source: str, received_at_ms: int) -> _Delays:

@@ -161,7 +161,7 @@ def _serve_metrics(bridge: Bridge, source: MqttSource, port: int) -> None:
         bridge.counts,
         stale_acks=lambda: source.stale_acks,
         in_flight=lambda: bridge.in_flight,
-        clocks_flagged=lambda: len(bridge.clocks.flagged(_now_ms())),
+        clocks_flagged=lambda: len(bridge.clocks.flagged()),
     )
     serve_metrics(collector, port)
 

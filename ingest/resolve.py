@@ -51,7 +51,10 @@ class Resolver:
         if watched is None:
             detail = f"channel {event.channel} of {device} watches nothing at {observed_at_ms}"
             return "unknown_channel", detail
-        kind, value = _payload(event)
+        kind: ReadingKind = "weight_g"
+        value = event.weight_g
+        if value is None:
+            kind, value = _payload(event)
         sku = watched.sku
         item = ReadingInput(
             sku,
@@ -167,8 +170,6 @@ class _Found:
 
 
 def _payload(event: wire.Reading) -> tuple[ReadingKind, int]:
-    if event.weight_g is not None:
-        return "weight_g", event.weight_g
     if event.units is not None:
         return "units", event.units
     if event.distance_mm is not None:

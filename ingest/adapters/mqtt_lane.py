@@ -53,10 +53,12 @@ class PacketParser:
             return  # a large packet in many pieces is looked at once, when it is whole
         start = 0
         while end - start >= 2:  # noqa: PLR2004 - the shortest packet
-            body, length = _varint(buffer, start + 1, end)
-            if body < 0:
-                self._wanted = 0
-                break
+            body, length = start + 2, buffer[start + 1]
+            if length >= _CONTINUES:
+                body, length = _varint(buffer, start + 1, end)
+                if body < 0:
+                    self._wanted = 0
+                    break
             stop = body + length
             if stop > end:
                 self._wanted = stop - start
