@@ -1,0 +1,309 @@
+"""Reference data: what a catalogue file holds and what stands in `shelfstream.catalog`.
+
+One entity is one record, JSON, under the key `entity_key` gives it. Field names follow the records
+of `ingest.frames`. Durations end in `_ms`; a catalogue file may also give them as `_s`, `_minutes`,
+`_hours` or `_days`.
+"""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ingest.contracts.events import (
+    IDENTIFIER_LENGTH_MAX,
+    QUANTITY_UNITS_MAX,
+    Code,
+    Identifier,
+    TimeMs,
+)
+from ingest.frames import Autonomy, NegativeStock, PolicyScope, Witness
+
+KEY_SEPARATOR: Final = "\x1f"
+"""Between the parts of a key; identifiers and codes can't hold it."""
+
+VERSION_KEY: Final = "version"
+INSTALLATION_KEY: Final = "installation"
+NETWORK_KEY: Final = "network"
+
+GTINS_MAX: Final = 32
+CHANNELS_MAX: Final = 256
+ASSIGNMENTS_MAX: Final = 4_096
+"""Versions of all channels of one device together."""
+ESCALATIONS_MAX: Final = 8
+DURATION_MS_MAX: Final = 366 * 86_400_000
+
+Units = Annotated[int, Field(ge=0, le=2**53 - 1)]
+Money = Annotated[int, Field(ge=0, le=2**53 - 1)]
+DurationMs = Annotated[int, Field(ge=0, le=DURATION_MS_MAX)]
+Name = Annotated[str, Field(max_length=200)]
+OptionalCode = Annotated[str, Field(max_length=IDENTIFIER_LENGTH_MAX, pattern=r"^[^\x00-\x1f]*$")]
+GtinText = Annotated[str, Field(pattern=r"^(\d{8}|\d{12}|\d{13}|\d{14})$")]
+SecretReference = Annotated[
+    str, Field(max_length=1_024, pattern=r"^([A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f]+)$")
+]
+"""Name of an environment variable, or `file:` and a path, that holds the secret."""
+
+
+class _Entity(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Network(_Entity):
+    """What holds for the whole network."""
+
+    name: Name = ""
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+
+
+class Site(_Entity):
+    """A shop or a warehouse."""
+
+    site: Identifier
+    name: Name = ""
+    kind: Literal["shop", "warehouse"] = "shop"
+    parent_site: OptionalCode = ""
+    """Where it replenishes from when no donor has surplus; empty for the supplier."""
+
+
+class Lane(_Entity):
+    """A way from one site to another on which stock may be transferred."""
+
+    from_site: Identifier
+    to_site: Identifier
+    lead_time_ms: DurationMs
+    cost_minor: Money = 0
+    """Fixed cost of one transfer, in minor units of the network's currency."""
+    cooldown_ms: DurationMs = 0
+    """A site that received over it gives nothing back for so long."""
+    quantity_units_min: Annotated[int, Field(ge=1, le=QUANTITY_UNITS_MAX)] = 1
+    consolidation_ms: DurationMs = 0
+    """How long a shipment waits for more lines."""
+
+
+class Supplier(_Entity):
+    """Who delivers what no site can give."""
+
+    supplier: Identifier
+    name: Name = ""
+    lead_time_ms: DurationMs = 0
+    order_cost_minor: Money = 0
+    order_value_minor_min: Money = 0
+
+
+class Gtin(_Entity):
+    """One trade item of a SKU: a piece, a case."""
+
+    gtin: GtinText
+    units: Annotated[int, Field(ge=1, le=QUANTITY_UNITS_MAX)] = 1
+    """Base units a pack."""
+
+
+class Sku(_Entity):
+    """An article; all quantities of it are in its base unit."""
+
+    sku: Code
+    name: Name = ""
+    category: OptionalCode = ""
+    base_unit: Literal["piece", "g", "ml"] = "piece"
+    gtins: Annotated[tuple[Gtin, ...], Field(max_length=GTINS_MAX)] = ()
+    pack_units: Annotated[int, Field(ge=1, le=QUANTITY_UNITS_MAX)] = 1
+    """Base units that are moved and ordered together."""
+    unit_cost_minor: Money = 0
+    unit_weight_mg: Annotated[int, Field(ge=0, le=10**12)] = 0
+    """Weight of one base unit in milligrams; a channel may say otherwise."""
+    quantity_units_max: Annotated[int, Field(ge=1, le=QUANTITY_UNITS_MAX)] = QUANTITY_UNITS_MAX
+    """A scan that claims more is refused as absurd."""
+    supplier: OptionalCode = ""
+
+
+class ChannelAssignment(_Entity):
+    """What one channel of a device watches from a time on."""
+
+    channel: Identifier
+    sku: OptionalCode = ""
+    """Empty: it watches nothing from then on."""
+    location: Annotated[str, Field(max_length=IDENTIFIER_LENGTH_MAX)] = ""
+    unit_weight_mg: Annotated[int, Field(ge=0, le=10**12)] = 0
+    """0 takes the SKU's."""
+    tare_g: Annotated[int, Field(ge=-(10**7), le=10**7)] = 0
+    span_mm: Annotated[int, Field(ge=0, le=10**6)] = 0
+    """The distance seen when the shelf is empty."""
+    unit_depth_mm: Annotated[int, Field(ge=0, le=10**6)] = 0
+    valid_from_ms: TimeMs = 0
+    """Left out in a file: from the beginning for a new channel, from the load on for a change."""
+
+
+class Device(_Entity):
+    """A sensor, a scanner or a gateway at a site."""
+
+    device: Identifier
+    site: Identifier
+    kind: Literal["scale", "distance", "counter", "rfid", "scanner", "gateway"] = "scanner"
+    channels: Annotated[tuple[ChannelAssignment, ...], Field(max_length=ASSIGNMENTS_MAX)] = ()
+
+
+class Policy(_Entity):
+    """Rules of one scope; what is left out is inherited from the next wider one.
+
+    Precedence, widest first: network, site, category, sku, sku_site.
+    """
+
+    scope: PolicyScope
+    site: OptionalCode = ""
+    category: OptionalCode = ""
+    sku: OptionalCode = ""
+    min_units: Units | None = None
+    max_units: Units | None = None
+    multiple_units: Annotated[int, Field(ge=1, le=QUANTITY_UNITS_MAX)] | None = None
+    hysteresis_units: Units | None = None
+    dwell_ms: DurationMs | None = None
+    autonomy: Autonomy | None = None
+    auto_units_max: Units | None = None
+    """With `auto_within_limits`, larger transfers wait for a person."""
+    hold_back_units: Units | None = None
+    """A donor never falls below this (nor below its own minimum)."""
+    lead_witness: Witness | None = None
+    negative_stock: NegativeStock | None = None
+    blind_after_ms: DurationMs | None = None
+    """A sensed count older than this is unknown, not zero."""
+    proposal_ttl_ms: DurationMs | None = None
+    transit_overdue_ms: DurationMs | None = None
+    buffer_units: Units | None = None
+    """Kept out of available stock until it is released."""
+
+    @model_validator(mode="after")
+    def _scope_names(self) -> "Policy":
+        needed = set(self.scope.split("_")) - {"network"}
+        given = {name for name in ("site", "category", "sku") if getattr(self, name)}
+        if needed != given:
+            names = " and ".join(sorted(needed)) or "nothing"
+            raise ValueError(f"scope {self.scope} names {names}, but this names {sorted(given)}")
+        if None not in (self.min_units, self.max_units) and self.min_units > self.max_units:  # type: ignore[operator] # both are numbers here
+            raise ValueError(f"min_units {self.min_units} is above max_units {self.max_units}")
+        return self
+
+
+class NotificationChannel(_Entity):
+    """A way to tell people; the apprise URL itself stays where the sender runs."""
+
+    channel: Identifier
+    url_variable: SecretReference
+    enabled: bool = True
+
+
+class Escalation(_Entity):
+    """Whom to tell as well when nobody answers."""
+
+    after_ms: Annotated[int, Field(ge=1_000, le=DURATION_MS_MAX)]
+    channels: Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=CHANNELS_MAX)]
+
+
+class AlertRule(_Entity):
+    """Which alerts go to which channels; empty kinds or sites match all."""
+
+    rule: Identifier
+    channels: Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=CHANNELS_MAX)]
+    kinds: tuple[Code, ...] = ()
+    sites: tuple[Identifier, ...] = ()
+    severity_min: Literal["info", "warning", "critical"] = "info"
+    repeat_ms: DurationMs = 0
+    """Told again this often while open and not acknowledged; 0 for never."""
+    clear_notice: bool = True
+    escalate: Annotated[tuple[Escalation, ...], Field(max_length=ESCALATIONS_MAX)] = ()
+
+
+class Installation(_Entity):
+    """What an installation was made with; recorded once, never changed by a load."""
+
+    installation_id: Identifier
+    partition_count: Annotated[int, Field(ge=1, le=1_024)]
+    time: Literal["wall", "driven"]
+    created_at_ms: TimeMs
+
+
+class CatalogVersion(_Entity):
+    """The newest load: the last record of its transaction."""
+
+    version: Annotated[int, Field(ge=1)]
+    loaded_at_ms: TimeMs
+    """0 in an installation whose time is driven."""
+    changed: Annotated[int, Field(ge=0)] = 0
+    """How many entities it added, changed or removed."""
+
+
+Entity = (
+    Network
+    | Site
+    | Lane
+    | Supplier
+    | Sku
+    | Device
+    | Policy
+    | NotificationChannel
+    | AlertRule
+    | Installation
+    | CatalogVersion
+)
+
+
+class CatalogFile(_Entity):
+    """A whole catalogue: what is not in it is removed by a load."""
+
+    network: Network = Network()
+    sites: tuple[Site, ...] = ()
+    lanes: tuple[Lane, ...] = ()
+    suppliers: tuple[Supplier, ...] = ()
+    skus: tuple[Sku, ...] = ()
+    devices: tuple[Device, ...] = ()
+    policies: tuple[Policy, ...] = ()
+    channels: tuple[NotificationChannel, ...] = ()
+    rules: tuple[AlertRule, ...] = ()
+
+
+ENTITY_MODELS: Final[dict[str, type[BaseModel]]] = {
+    NETWORK_KEY: Network,
+    "site": Site,
+    "lane": Lane,
+    "supplier": Supplier,
+    "sku": Sku,
+    "device": Device,
+    "policy": Policy,
+    "channel": NotificationChannel,
+    "rule": AlertRule,
+    INSTALLATION_KEY: Installation,
+    VERSION_KEY: CatalogVersion,
+}
+"""The model behind each kind of key."""
+
+_KEY_FIELDS: Final[dict[type[BaseModel], tuple[str, ...]]] = {
+    Network: (),
+    Site: ("site",),
+    Lane: ("from_site", "to_site"),
+    Supplier: ("supplier",),
+    Sku: ("sku",),
+    Device: ("device",),
+    Policy: ("scope", "site", "category", "sku"),
+    NotificationChannel: ("channel",),
+    AlertRule: ("rule",),
+    Installation: (),
+    CatalogVersion: (),
+}
+_KINDS: Final = {model: kind for kind, model in ENTITY_MODELS.items()}
+
+
+def entity_kind(key: str) -> str:
+    """Return the kind that a key begins with."""
+    return key.partition(KEY_SEPARATOR)[0]
+
+
+def entity_key(entity: Entity) -> str:
+    """Return the record key of an entity: its kind and its names."""
+    names = (str(getattr(entity, name)) for name in _KEY_FIELDS[type(entity)])
+    return KEY_SEPARATOR.join((_KINDS[type(entity)], *names))
+
+
+def entity_name(key: str) -> str:
+    """Return a key as people read it: `lane A > B`, `sku 22423`."""
+    kind, *names = key.split(KEY_SEPARATOR)
+    joined = (" > " if kind == "lane" else " ").join(name for name in names if name)
+    return f"{kind} {joined}".strip()
