@@ -89,7 +89,12 @@ def _build_into(part: Path, environ: Mapping[str, str]) -> None:
         variables = _build_environment(wrapper, environ)
         _run("fetching the Go modules", ["go", "mod", "tidy"], folder, variables)
         pkg_config = folder / "bin" / "pkg-config"
-        _run("building pkg-config", ["go", "build", "-o", str(pkg_config), _PKG_CONFIG], folder, variables)
+        _run(
+            "building pkg-config",
+            ["go", "build", "-o", str(pkg_config), _PKG_CONFIG],
+            folder,
+            variables,
+        )
         variables["PKG_CONFIG"] = str(pkg_config)
         program = folder / "bin" / "influxd"
         argv = ["go", "build", "-tags", BUILD_TAGS, "-ldflags", _LINK_FLAGS]
@@ -103,9 +108,7 @@ def _build_into(part: Path, environ: Mapping[str, str]) -> None:
 _LINK_FLAGS: Final = f"-s -w -X main.version={INFLUXDB_VERSION}"
 
 
-def _build_environment(
-    wrapper: Path, environ: Mapping[str, str]
-) -> dict[str, str]:
+def _build_environment(wrapper: Path, environ: Mapping[str, str]) -> dict[str, str]:
     variables = {
         **environ,
         "RUSTC_WRAPPER": str(wrapper),  # CARGO_TARGET_DIR stays unset: pkg-config looks beside flux

@@ -87,9 +87,7 @@ async def _read_record(settings: KafkaSettings) -> InstallationRecord | None:
 
 
 async def _write_record(settings: KafkaSettings, record: InstallationRecord) -> None:
-    producer = AIOKafkaProducer(
-        **client_arguments(settings), acks="all", enable_idempotence=True
-    )
+    producer = AIOKafkaProducer(**client_arguments(settings), acks="all", enable_idempotence=True)
     await producer.start()
     try:
         value = record.model_dump_json().encode()

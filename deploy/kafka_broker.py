@@ -106,7 +106,9 @@ def format_storage(home: Home, plan: StackPlan) -> None:
     )
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines()
-        raise StackError(f"Kafka's storage can't be made: {lines[0] if lines else 'no reason given'}")
+        raise StackError(
+            f"Kafka's storage can't be made: {lines[0] if lines else 'no reason given'}"
+        )
 
 
 def broker_argv(home: Home, *, heap_mib: int) -> list[str]:

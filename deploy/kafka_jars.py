@@ -87,20 +87,36 @@ def fetch_jars(say: Callable[[str], None]) -> Path:
 
 def _fetch_into(part: Path) -> None:
     if shutil.which("mvn") is None:
-        raise StackError("Kafka's jars are fetched by Maven: install it, on Debian the package maven")
+        raise StackError(
+            "Kafka's jars are fetched by Maven: install it, on Debian the package maven"
+        )
     with tempfile.TemporaryDirectory(prefix="shelfstream-kafka-") as folder_name:
         folder = Path(folder_name)
         (folder / "pom.xml").write_text(POM, encoding="utf-8")
         goal = f"{_DEPENDENCY_PLUGIN}:copy-dependencies"
-        argv = ["mvn", "-B", "-q", goal, f"-DoutputDirectory={folder}/jars", "-DincludeScope=runtime"]
+        argv = [
+            "mvn",
+            "-B",
+            "-q",
+            goal,
+            f"-DoutputDirectory={folder}/jars",
+            "-DincludeScope=runtime",
+        ]
         done = subprocess.run(  # noqa: S603 - fixed words
-            argv, cwd=folder, capture_output=True, text=True, check=False, preexec_fn=dying_with(os.getpid())  # noqa: PLW1509 - no thread runs yet
+            argv,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=dying_with(os.getpid()),  # noqa: PLW1509 - no thread runs yet
         )
         names = sorted(path.name for path in (folder / "jars").glob("*.jar"))
         absent = [name for name in JARS_NEEDED if name not in names]
         if done.returncode != 0 or absent:
             reason = (done.stdout + done.stderr).strip().splitlines()
-            raise StackError(f"Kafka's jars could not be fetched: {reason[0] if reason else absent[0]}")
+            raise StackError(
+                f"Kafka's jars could not be fetched: {reason[0] if reason else absent[0]}"
+            )
         shutil.rmtree(part, ignore_errors=True)
         shutil.copytree(folder / "jars", part)
     mark_complete(part, "\n".join(names) + "\n")

@@ -21,7 +21,10 @@ def run(argv: list[str]) -> int:
     """Run the command to its end, or to the end of whoever holds our input; return its code."""
     # The command is no child of the starter: if the leash itself is killed, the kernel ends it.
     command = subprocess.Popen(  # noqa: S603 - the caller's own command
-        argv, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=dying_with(os.getpid())  # noqa: PLW1509 - no thread runs
+        argv,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=dying_with(os.getpid()),  # noqa: PLW1509 - no thread runs
     )
     signal.signal(signal.SIGTERM, lambda *_: _kill(command.pid))
     poll = select.poll()

@@ -127,4 +127,6 @@ def _apt(arguments: list[str]) -> None:
     )
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines()
-        raise StackError(f"mosquitto can't be installed: {lines[-1] if lines else 'apt-get failed'}")
+        raise StackError(
+            f"mosquitto can't be installed: {lines[-1] if lines else 'apt-get failed'}"
+        )

@@ -39,7 +39,12 @@ class Topic:
 
     def config(self) -> dict[str, str]:
         """Return the broker's topic settings, names and values as Kafka spells them."""
-        common = {"max.message.bytes": str(RECORD_BYTES_MAX), **self.extra}
+        common = {
+            "max.message.bytes": str(RECORD_BYTES_MAX),
+            # Retention counts from when the broker took a record: driven time may be of 2010.
+            "message.timestamp.type": "LogAppendTime",
+            **self.extra,
+        }
         if self.retention_ms is not None:
             return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms), **common}
         return {
