@@ -87,6 +87,11 @@ class PartitionHost:
         owned = self._owned.get(partition)
         return len(owned.waiting) if owned is not None else 0
 
+    def is_paused(self, partition: int) -> bool:
+        """Tell whether so many frames of a partition wait that no more may be read."""
+        owned = self._owned.get(partition)
+        return owned is not None and owned.paused
+
     async def assign(self, partitions: set[int]) -> None:
         """Own exactly these: give back the others, fence the last owners of the new ones.
 

@@ -17,12 +17,14 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from ingest.contracts.settings import KafkaSettings
-from streams.engine.adapters.connection import FETCH_PARTITION_BYTES_MAX, client_options
+from streams.engine.adapters.connection import client_options
 from streams.engine.host import PartitionHost
 from streams.engine.settings import EngineSettings
 
-_POLL_RECORDS_MAX = 200
+_POLL_RECORDS_MAX = 64
 """Frames that one poll hands over at most."""
+_FETCH_BYTES_MAX = 1024 * 1024
+"""Of one partition in one fetch: aiokafka hands a fetch out whole before it turns to the next."""
 _STREAM_FRAMES_MAX = 64
 """Frames in Faust's own queue; the host has the queues that matter."""
 _OFFSET_COMMIT_INTERVAL_S = 1.0
@@ -97,6 +99,14 @@ class HostConsumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> CommittedThread:
         return CommittedThread(self, loop=self.loop, beacon=self.beacon)
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Read a partition again, unless the host has paused it: Faust's queue is drained at once.
+
+        Faust calls this as soon as its own small queue is empty, however many frames wait here.
+        """
+        if not (tp.topic == self.host.spec.input_topic and self.host.is_paused(tp.partition)):
+            super().on_buffer_drop(tp)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek every input partition to the frame after the last applied one."""
@@ -229,7 +239,7 @@ def _conf(kafka: KafkaSettings, engine: EngineSettings, data_folder: Path) -> di
         "topic_allow_declare": False,
         "table_standby_replicas": 0,
         "consumer_auto_offset_reset": "earliest",
-        "consumer_max_fetch_size": FETCH_PARTITION_BYTES_MAX,
+        "consumer_max_fetch_size": _FETCH_BYTES_MAX,
         "recovery_consistency_check": False,
         "stream_recovery_delay": 0.0,
         "stream_buffer_maxsize": _STREAM_FRAMES_MAX,
