@@ -91,6 +91,10 @@ class Assignment(Protocol):
     """What a channel watches, valid at some time."""
 
     @property
+    def channel(self) -> str:
+        """The channel."""
+
+    @property
     def location(self) -> str:
         """Where in the site."""
 

@@ -125,8 +125,9 @@ class Resolver:
         battery_pct = -1 if event.battery_pct is None else event.battery_pct
         own = StatusInput(device, route.site, online, event.boot, battery_pct)
         out.append((partition_of(device, self._partition_count), own))
-        for sku in sorted({watched.sku for watched in self._catalog.assignments(device)}):
-            item = StatusInput(device, route.site, online, event.boot, battery_pct, sku)
+        for watched in self._catalog.assignments(device):
+            sku, channel = watched.sku, watched.channel
+            item = StatusInput(device, route.site, online, event.boot, battery_pct, sku, channel)
             out.append((partition_of(sku, self._partition_count), item))
         return None
 

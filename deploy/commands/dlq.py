@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from typing import Annotated, Final, NoReturn
 
 import typer
-from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
-from ingest.adapters.mqtt_publish import MqttPublisher
+from ingest.adapters.mqtt_client import MqttPublisher
 from ingest.contracts.errors import ShelfstreamError
 from ingest.contracts.events import DeadLetter
 from ingest.contracts.settings import KafkaSettings, MqttSettings, load
@@ -129,7 +128,7 @@ def _publish(letters: list[DeadLetter]) -> None:
 def _letters(reason: str | None) -> list[DeadLetter]:
     try:
         return asyncio.run(_read(load(KafkaSettings, _environ()), reason))
-    except (ShelfstreamError, KafkaError) as error:
+    except (ShelfstreamError, RuntimeError) as error:  # aiokafka's errors are the latter
         _fail(str(error))
 
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import typer
-from aiokafka.errors import KafkaError
 
 from ingest.contracts.errors import FrameError, ShelfstreamError
 from ingest.contracts.settings import KafkaSettings, load
@@ -59,7 +58,7 @@ def tail(
     try:
         kafka = load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
         asyncio.run(_tail(kafka, topic, told, from_offset=from_offset, follow=follow))
-    except (ShelfstreamError, KafkaError) as error:
+    except (ShelfstreamError, RuntimeError) as error:  # aiokafka's errors are the latter
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:

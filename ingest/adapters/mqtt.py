@@ -14,8 +14,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from ingest.adapters.mqtt_client import KEEPALIVE_S, login
 from ingest.adapters.mqtt_lane import LaneSocket, MalformedPacketError, publish_packet
-from ingest.adapters.mqtt_login import CONNECT_TIMEOUT_S, KEEPALIVE_S, login
 from ingest.adapters.mqtt_presence import Presence
 from ingest.contracts.errors import BridgeTakenError
 from ingest.contracts.settings import MqttSettings
@@ -286,6 +286,7 @@ class MqttSource:
                 _log.error("mqtt_subscription_refused", filter=one, reason=str(reason))
             else:
                 self._confirmed |= {one}
+        _log.info("mqtt_subscribed", filters=len(self._confirmed))
 
 
 def _new_client(settings: MqttSettings, client_id: str) -> _LaneClient:
@@ -295,7 +296,6 @@ def _new_client(settings: MqttSettings, client_id: str) -> _LaneClient:
         protocol=mqtt.MQTTv5,
         manual_ack=True,
     )
-    client.connect_timeout = CONNECT_TIMEOUT_S
     login(client, settings)
     return client
 

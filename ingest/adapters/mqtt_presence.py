@@ -10,11 +10,9 @@ suspended), both hear both, and the one that started first ends.
 from collections.abc import Callable
 from typing import Any, Final
 
-import paho.mqtt.client as mqtt
 import structlog
-from paho.mqtt.enums import CallbackAPIVersion
 
-from ingest.adapters.mqtt_login import CONNECT_TIMEOUT_S, KEEPALIVE_S, login
+from ingest.adapters.mqtt_client import KEEPALIVE_S, SUCCESS, Client, new_client
 from ingest.contracts.errors import BridgeTakenError
 from ingest.contracts.settings import MqttSettings
 from ingest.slices import BRIDGE_ROOT
@@ -61,13 +59,7 @@ class Presence:
         self._look_at_s = 0.0
         self._beat_at_s = 0.0
         self._reconnect_at_s = 0.0
-        self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=f"{client_id}-{instance}",
-            protocol=mqtt.MQTTv5,
-        )
-        self._client.connect_timeout = CONNECT_TIMEOUT_S
-        login(self._client, settings)
+        self._client = new_client(settings, f"{client_id}-{instance}")
         self._client.will_set(self._topic, b"", qos=1, retain=True)
         self._client.connect_async(settings.host, settings.port, KEEPALIVE_S)
         self._client.on_connect = self._on_connect
@@ -102,7 +94,7 @@ class Presence:
         if now_s < self._look_at_s:
             return
         self._look_at_s = now_s + LOOK_S
-        if self._client.loop(0) != mqtt.MQTT_ERR_SUCCESS:
+        if self._client.loop(0) != SUCCESS:
             self._reconnect(now_s)
         if self._beating > self._instance:
             raise BridgeTakenError(f"a later process serves {self._client_id}; this one ends")
@@ -134,7 +126,7 @@ class Presence:
         while not done():
             if self._monotonic_s() >= deadline_s:
                 return False
-            if self._client.loop(_LOOP_S) != mqtt.MQTT_ERR_SUCCESS:
+            if self._client.loop(_LOOP_S) != SUCCESS:
                 return done()
         return True
 
@@ -149,7 +141,7 @@ class Presence:
         # Its echo comes after the retained presence, if there is one.
         self._client.publish(self._echo_topic, b"", qos=0)
 
-    def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+    def _on_message(self, _client: Client, _data: Any, message: Any) -> None:
         if message.topic == self._echo_topic:
             self._listening = True
         elif not message.payload:

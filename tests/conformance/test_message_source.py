@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import pytest
 
 from ingest.adapters.mqtt import MqttSource
+from ingest.adapters.mqtt_client import MqttPublisher
 from ingest.adapters.mqtt_presence import Presence
-from ingest.adapters.mqtt_publish import MqttPublisher
 from ingest.contracts.errors import BridgeTakenError
 from ingest.contracts.settings import MqttSettings
 from ingest.ports import UNACKNOWLEDGED, Message, MessageSource

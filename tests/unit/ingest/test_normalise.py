@@ -108,15 +108,17 @@ def test_the_scanners_lot_wins() -> None:
 
 
 def test_a_status_goes_to_the_device_and_to_what_it_watches() -> None:
-    """One for hash(device)'s partition, one for each SKU; it has no number to receipt."""
+    """One for hash(device)'s partition, one for each channel; it has no number to receipt."""
     catalog = FakeCatalog(channels={"scale-1": [Watched("milk"), Watched("rice", channel="b")]})
     status = {"source": "scale-1", "boot": "b1", "state": "offline"}
     made = _normalised(STATUS, status, catalog)
     assert made.ranges == []
-    assert [(p, i.sku, i.online) for p, i in made.items if isinstance(i, StatusInput)] == [
-        (partition_of("scale-1", 4), "", False),
-        (partition_of("milk", 4), "milk", False),
-        (partition_of("rice", 4), "rice", False),
+    assert [
+        (p, i.sku, i.channel, i.online) for p, i in made.items if isinstance(i, StatusInput)
+    ] == [
+        (partition_of("scale-1", 4), "", "", False),
+        (partition_of("milk", 4), "milk", "a", False),
+        (partition_of("rice", 4), "rice", "b", False),
     ]
 
 

@@ -1,4 +1,4 @@
-"""A short-lived MQTT publisher that waits for each PUBACK: for tools, not for the hot path."""
+"""How every MQTT client of the pipeline connects, and a publisher for tools."""
 
 from types import TracebackType
 from typing import Final, Self
@@ -6,22 +6,40 @@ from typing import Final, Self
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from ingest.adapters.mqtt_login import CONNECT_TIMEOUT_S, login
 from ingest.contracts.errors import DeliveryError
 from ingest.contracts.settings import MqttSettings
 
+KEEPALIVE_S: Final = 10
+CONNECT_TIMEOUT_S: Final = 2.0
 PUBLISH_S_MAX: Final = 10.0
+
+Client = mqtt.Client
+SUCCESS: Final = mqtt.MQTT_ERR_SUCCESS
+
+
+def login(client: mqtt.Client, settings: MqttSettings) -> None:
+    """Give a paho client its time-out, user name, password and TLS."""
+    client.connect_timeout = CONNECT_TIMEOUT_S
+    if settings.username:
+        client.username_pw_set(settings.username, settings.password.get_secret_value() or None)
+    if settings.ca_file is not None:
+        client.tls_set(ca_certs=str(settings.ca_file))
+
+
+def new_client(settings: MqttSettings, client_id: str = "") -> mqtt.Client:
+    """Return a client of a session that ends with it; not connected yet."""
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5)
+    login(client, settings)
+    return client
 
 
 class MqttPublisher:
-    """Publishes with QoS 1; use it as a context."""
+    """Publishes with QoS 1 and waits for each PUBACK: for tools, not for the hot path."""
 
     def __init__(self, settings: MqttSettings) -> None:
         """Take where the broker is."""
         self._settings = settings
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
-        self._client.connect_timeout = CONNECT_TIMEOUT_S
-        login(self._client, settings)
+        self._client = new_client(settings)
 
     def __enter__(self) -> Self:
         """Connect.
