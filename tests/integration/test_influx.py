@@ -13,7 +13,13 @@ from deploy.grafana.dashboard import PANELS, Panel
 from ingest.contracts import topics
 from ingest.contracts.settings import InfluxSettings
 from streams.adapters.influx import InfluxPointWriter
-from streams.contracts.events import EVENT_FRAMES, BreachOpened, NeedChanged, TransferChanged
+from streams.contracts.events import (
+    EVENT_FRAMES,
+    BreachOpened,
+    NeedChanged,
+    StreamEvent,
+    TransferChanged,
+)
 from streams.contracts.ledger import MOVEMENT_FRAMES, Movement
 from streams.contracts.state import LEVEL, Level, Need, SensedChannel, Transfer, key
 from streams.engine.ports import LogRecord
@@ -108,7 +114,7 @@ def records(sku: str) -> list[LogRecord]:
         quantity_units=6,
         opened_at_ms=AT_MS,
     )
-    told = [
+    told: list[StreamEvent] = [
         opened,
         TransferChanged(at_ms=AT_MS, transfer=transfer),
         NeedChanged(at_ms=AT_MS, need=need),
