@@ -82,7 +82,7 @@ def take_lock(home: Home) -> IO[str]:
     Raises:
         StackError: Another supervisor runs this home.
     """
-    home.path.mkdir(parents=True, exist_ok=True)
+    home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = home.lock_file.open("a", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

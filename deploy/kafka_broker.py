@@ -102,7 +102,7 @@ def format_storage(home: Home, plan: StackPlan) -> None:
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=dying_with(os.getpid()),  # noqa: PLW1509 - one call, allocates nothing
+        preexec_fn=dying_with(os.getpid()),
     )
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines()

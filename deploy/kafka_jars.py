@@ -108,7 +108,7 @@ def _fetch_into(part: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            preexec_fn=dying_with(os.getpid()),  # noqa: PLW1509 - no thread runs yet
+            preexec_fn=dying_with(os.getpid()),
         )
         names = sorted(path.name for path in (folder / "jars").glob("*.jar"))
         absent = [name for name in JARS_NEEDED if name not in names]

@@ -50,7 +50,7 @@ def start_stack(
     if is_locked(home):
         raise StackError(f"a stack already runs in {home.path}: `shelfstream down` ends it")
     install_parts(say)
-    home.path.mkdir(parents=True, exist_ok=True)
+    home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     argv = [sys.executable, "-m", "deploy.main", str(home.path), options.model_dump_json()]
     root = str(Path(__file__).parent.parent)
     path = os.pathsep.join(filter(None, (root, environ.get("PYTHONPATH", ""))))

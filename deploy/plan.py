@@ -82,7 +82,7 @@ def plan_of(home: Home, options: StackOptions) -> StackPlan:
     if home.plan_file.is_file():
         plan = _read(home.plan_file)
         _check(plan, options)
-        taken = [name for name in PORT_NAMES if not _is_free(getattr(plan, name))]
+        taken = [name for name in PORT_NAMES if not is_free(getattr(plan, name))]
         plan = plan.model_copy(update=dict(zip(taken, free_ports(len(taken)), strict=True)))
     else:
         plan = _new_plan(options)
@@ -180,7 +180,8 @@ def _check(plan: StackPlan, options: StackOptions) -> None:
         )
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Tell whether nobody listens on a loopback port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from deploy import influxdb_server, kafka_broker, mosquitto_broker
 from deploy.children import leashed
@@ -21,13 +22,26 @@ NO_INFLUX_SENTENCE: Final = (
     "charts are left out, the rest runs"
 )
 
-Hook = Callable[[], Awaitable[None]]
+ResultT = TypeVar("ResultT")
+Hook = Callable[[], Awaitable[ResultT]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """Work between two parts that the table only names."""
+
+    kafka_answers: Hook[bool]
+    """Tells whether Kafka answers an authenticated request."""
+    after_kafka: Hook[None]
+    """Makes the topics and compares the installation, before anybody else sees Kafka."""
+    after_influx: Hook[None]
+    """Sets InfluxDB up."""
 
 
 def part_table(
-    home: Home, plan: StackPlan, options: StackOptions, *, hooks: "Hooks", influx_url: str
+    home: Home, plan: StackPlan, options: StackOptions, *, hooks: Hooks, influx_url: str
 ) -> list[Part]:
-    """Return the processes of a start; `influx_url` names a server that is not ours, or is empty."""
+    """Return the processes of a start; `influx_url` is a server that is not ours, or empty."""
     parts = [_kafka(home, plan, options, hooks), _mosquitto(home, plan)]
     influx_part = ""
     if options.influx and not influx_url:
@@ -39,17 +53,7 @@ def part_table(
     return parts
 
 
-class Hooks:
-    """Work between two parts that the table only names; made by the composition in `main`."""
-
-    def __init__(self, kafka_answers: Callable[[], Awaitable[bool]], kafka: Hook, influx: Hook):
-        """Take the login probe of Kafka, and what follows Kafka's and InfluxDB's readiness."""
-        self.kafka_answers = kafka_answers
-        self.kafka = kafka
-        self.influx = influx
-
-
-def _kafka(home: Home, plan: StackPlan, options: StackOptions, hooks: "Hooks") -> Part:
+def _kafka(home: Home, plan: StackPlan, options: StackOptions, hooks: Hooks) -> Part:
     async def answers() -> bool:
         return await answers_tcp(plan.kafka_port) and await hooks.kafka_answers()
 
@@ -60,7 +64,7 @@ def _kafka(home: Home, plan: StackPlan, options: StackOptions, hooks: "Hooks") -
         port=plan.kafka_port,
         prepare=partial(kafka_broker.format_storage, home, plan),
         probe=answers,
-        on_ready=hooks.kafka,
+        on_ready=hooks.after_kafka,
         grace_s=20.0,
     )
 
@@ -75,7 +79,7 @@ def _mosquitto(home: Home, plan: StackPlan) -> Part:
     )
 
 
-def _influx(home: Home, plan: StackPlan, hooks: "Hooks") -> list[Part]:
+def _influx(home: Home, plan: StackPlan, hooks: Hooks) -> list[Part]:
     program = influxdb_server.influxd_to_be()
     build = Part(
         name=INFLUX_BUILD,
@@ -93,7 +97,7 @@ def _influx(home: Home, plan: StackPlan, hooks: "Hooks") -> list[Part]:
         needs=(INFLUX_BUILD,) if must_build else (),
         port=plan.influx_port,
         probe=partial(answers_http, plan.influx_port, "/health"),
-        on_ready=hooks.influx,
+        on_ready=hooks.after_influx,
         ready_timeout_s=INFLUX_READY_TIMEOUT_S,
         is_optional=True,
         left_out="" if program else NO_INFLUX_SENTENCE,

@@ -136,7 +136,7 @@ def _hooks(home: Home, plan: StackPlan, now_ms: int) -> Hooks:
     async def after_influx() -> None:
         await asyncio.to_thread(influxdb_server.set_up, plan, influx)
 
-    return Hooks(answers, after_kafka, after_influx)
+    return Hooks(kafka_answers=answers, after_kafka=after_kafka, after_influx=after_influx)
 
 
 def _environment(home: Home, environ: Mapping[str, str]) -> dict[str, str]:

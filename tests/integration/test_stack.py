@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from influxdb_client.client.influxdb_client import InfluxDBClient
 
 from deploy.installation import InstallationRecord, check_record, confirm_installation
 from deploy.kafka_access import client_arguments
@@ -79,8 +80,6 @@ def test_records_get_the_brokers_time(stack: TestStack, unique: Callable[[str], 
 
 def test_influxdb_is_set_up(influx: InfluxSettings) -> None:
     """Where there is an influxd, the generated token opens the bucket."""
-    from influxdb_client import InfluxDBClient  # noqa: PLC0415 - only where InfluxDB is there
-
     token = influx.token.get_secret_value()
     with InfluxDBClient(url=influx.url, token=token, org=influx.org) as client:
         assert client.buckets_api().find_bucket_by_name(influx.bucket) is not None

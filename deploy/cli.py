@@ -1,0 +1,105 @@
+"""The `shelfstream` command: one table of sub-commands, each imported only when it is asked for."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import packages_distributions
+from typing import Final
+
+import typer
+
+from ingest.contracts.errors import ShelfstreamError, StackError
+
+DISTRIBUTION: Final = "shelfstream"
+PACKAGES: Final = ("ingest", "streams", "alerting", "console", "simulators", "deploy")
+ERROR_CODE: Final = 2
+
+
+@dataclass(frozen=True)
+class SubCommand:
+    """One sub-command: where it is, and what `shelfstream --help` says of it."""
+
+    name: str
+    attribute: str
+    """A function, or a `typer.Typer` with commands of its own, in `deploy.commands.{name}`."""
+    help: str
+
+
+SUB_COMMANDS: Final = (
+    SubCommand("up", "up", "Start the local stack: Kafka, mosquitto, InfluxDB, every process."),
+    SubCommand("down", "down", "End the stack of this home."),
+    SubCommand("status", "status", "Show what runs."),
+    SubCommand("doctor", "doctor", "Say what is installed, what is missing and what to do."),
+    SubCommand("topics", "app", "The topics as the contracts say."),
+    SubCommand("demo", "demo", "Start everything with simulated sites and watch stock move."),
+    SubCommand("catalog", "app", "Sites, lanes, SKUs, devices, policies: load, show."),
+    SubCommand("stock", "app", "Opening stock: import."),
+    SubCommand("command", "app", "Approve, reject and change transfers, as a person."),
+    SubCommand("simulate", "simulate", "Simulated sensors, gateways, shoppers and staff."),
+    SubCommand("replay", "replay", "Send a real order log through the whole path."),
+    SubCommand("verify", "verify", "Compare the live table with the oracle of true stock."),
+    SubCommand("dlq", "app", "Dead letters: list, show, replay."),
+    SubCommand("log", "app", "Read the logs' frames."),
+)
+
+
+def make_app(arguments: Sequence[str]) -> typer.Typer:
+    """Return the command; only the sub-command that the arguments name is imported."""
+    app = typer.Typer(
+        name=DISTRIBUTION,
+        help="Live stock from shelf sensors and scanners: seen as it happens, moved in time.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    app.callback()(_no_options)
+    wanted = next((word for word in arguments if not word.startswith("-")), "")
+    for row in SUB_COMMANDS:
+        if row.name != wanted:
+            app.command(row.name, help=row.help)(_not_imported)
+            continue
+        found = getattr(import_module(f"deploy.commands.{row.name}"), row.attribute)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=row.name)
+        else:
+            app.command(row.name)(found)
+    return app
+
+
+def main() -> None:
+    """Run the command; an error of our own is one sentence and exit code 2."""
+    try:
+        check_owners(packages_distributions())
+        make_app(sys.argv[1:])()
+    except ShelfstreamError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(ERROR_CODE)
+
+
+def check_owners(owners: Mapping[str, Sequence[str]]) -> None:
+    """Refuse to run where another distribution installed a package under one of our names.
+
+    Raises:
+        StackError: It names the package and the distribution.
+    """
+    for package in PACKAGES:
+        foreign = sorted(set(owners.get(package, ())) - {DISTRIBUTION})
+        if foreign:
+            raise StackError(
+                f"the package {package} also belongs to {foreign[0]}: "
+                f"uninstall {foreign[0]}, or give {DISTRIBUTION} an environment of its own"
+            )
+
+
+def _no_options() -> None:
+    """Take no options of its own."""
+
+
+def _not_imported() -> None:
+    """Stand in `--help` for a sub-command that was not asked for."""
+    raise AssertionError("a sub-command runs only when the arguments name it")
+
+
+if __name__ == "__main__":
+    main()
