@@ -26,7 +26,7 @@ from streams.engine.ports import LogRecord
 from streams.ports import PointsRefusedError, WriterUnavailableError
 from streams.settings import SinkSettings
 from streams.sink import Sink
-from tests.conftest import Stack
+from tests.stack import TestStack
 from tests.unit.streams.test_sink import Letters, Source
 
 pytestmark = pytest.mark.integration
@@ -36,7 +36,7 @@ START, STOP = "2025-11-24T15:00:00Z", "2025-11-24T17:00:00Z"
 
 
 @pytest.fixture(scope="module")
-def influx(stack: Stack) -> InfluxSettings:
+def influx(stack: TestStack) -> InfluxSettings:
     """Return the stack's InfluxDB, or skip aloud where it could not be had."""
     if stack.influx is None:
         pytest.skip("InfluxDB could not be built here: install Go and Rust, or put influxd on PATH")
