@@ -8,7 +8,7 @@ and drained, `simulators.harness_checks` compares what is committed with what tr
 import asyncio
 import zlib
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -217,7 +217,7 @@ class Simulation:
                 frame = INPUT_FRAMES.encode([BarrierInput(barrier_id, partition)], received_at_ms=0)
                 self.system.kafka.append(INPUTS.name, partition, None, frame)
             await self._until("barriers pass", partial(self._passed, barrier_id))
-            ends = self._ends()
+            ends = self._ends(self._whole.specs)
             await self._until("folds catch up", partial(self._applied, ends))
 
     async def _until(self, what: str, holds: Callable[[], bool]) -> None:
@@ -229,7 +229,7 @@ class Simulation:
                     f"a process died of a bug: {self.system.failure!r}"
                 ) from self.system.failure
             for task in self._tasks:
-                if task.done():
+                if task.done() and not task.cancelled():
                     task.result()
             if loop.time() > deadline_s:
                 raise SimulationError(f"in {DRAIN_S_MAX} s: {what}")
@@ -246,9 +246,9 @@ class Simulation:
         }
         return len(passed) == self._options.partition_count
 
-    def _ends(self) -> dict[tuple[str, int], int]:
+    def _ends(self, specs: Sequence[FoldSpec]) -> dict[tuple[str, int], int]:
         ends = {}
-        for spec in self._whole.specs:
+        for spec in specs:
             for partition in range(self._options.partition_count):
                 records = self.system.kafka.partition(spec.input_topic, partition).read_committed(0)
                 ends[spec.state_topic, partition] = records[-1].offset if records else -1
@@ -264,8 +264,16 @@ class Simulation:
     async def _stop(self) -> None:
         for task in self._tasks:
             task.cancel()
-        for name in self.system.names(""):
-            self.system.stop(name)
+        # The stock fold first: what it told the others last they still take in.
+        await self._stop_processes("bridge", self._whole.specs[0].name)
+        ends = self._ends(self._whole.specs[1:])
+        await self._until("the other folds catch up", partial(self._applied, ends))
+        await self._stop_processes("")
+
+    async def _stop_processes(self, *prefixes: str) -> None:
+        for prefix in prefixes:
+            for name in self.system.names(prefix):
+                self.system.stop(name)
         await asyncio.sleep(SETTLE_S)
         if self.system.failure is not None:
             raise SimulationError(f"a process died of a bug: {self.system.failure!r}")

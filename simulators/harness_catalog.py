@@ -38,6 +38,7 @@ class SimulatedAssignment:
     """What a shelf's channel watches."""
 
     sku: str
+    channel: str = ""
     location: str = "shelf"
     unit_weight_mg: int = UNIT_WEIGHT_MG
     tare_g: int = 0
@@ -88,12 +89,12 @@ class SimulatedCatalog:
     def assignment(self, device: str, channel: str, at_ms: int) -> SimulatedAssignment | None:
         """Return what a channel watches; it is named as its SKU."""
         del device, at_ms
-        return SimulatedAssignment(channel) if channel in self.skus else None
+        return SimulatedAssignment(channel, channel) if channel in self.skus else None
 
     def assignments(self, device: str) -> Sequence[SimulatedAssignment]:
         """Return what the channels of a device watch."""
         watching = any(device == shelf_of(site) for site in self.site_names)
-        return [SimulatedAssignment(sku) for sku in self.skus] if watching else []
+        return [SimulatedAssignment(sku, sku) for sku in self.skus] if watching else []
 
     def article(self, gtin14: str) -> SimulatedArticle | None:
         """Return nothing: there are no GTINs here."""

@@ -20,6 +20,9 @@ FaultKind = Literal[
     "gateway_offline",
     "worker_joins",
 ]
+SHORT_DELAY_MS: Final = 10
+"""With longer ways a small receive maximum lets less through than gateways resend."""
+
 FAULT_KINDS: Final[tuple[FaultKind, ...]] = get_args(FaultKind)
 
 
@@ -37,6 +40,8 @@ class Options:
     bridge_count: int
     worker_count: int
     delay_ms_max: int
+    receive_max: int
+    """Messages that the broker lets the bridge have unacknowledged."""
     duplicate_percent: int
     receipt_loss_percent: int
     disorder_percent: int
@@ -56,6 +61,7 @@ class Options:
 def draw(seed: int) -> Options:
     """Return the options of a seed."""
     rng = Random(f"options-{seed}")  # noqa: S311 - a simulation's dice
+    delay_ms_max = rng.choice([1, 10, 50, 200])
     return Options(
         seed=seed,
         duration_ms=rng.choice([4_000, 8_000, 15_000]),
@@ -65,7 +71,8 @@ def draw(seed: int) -> Options:
         partition_count=rng.randint(1, 3),
         bridge_count=rng.choice([1, 1, 2]),
         worker_count=rng.choice([1, 2, 2, 3]),
-        delay_ms_max=rng.choice([1, 10, 50, 200]),
+        delay_ms_max=delay_ms_max,
+        receive_max=rng.choice([50, 1_000] if delay_ms_max > SHORT_DELAY_MS else [3, 20, 1_000]),
         duplicate_percent=rng.choice([0, 5, 30]),
         receipt_loss_percent=rng.choice([0, 10]),
         disorder_percent=rng.choice([0, 10, 40]),

@@ -43,7 +43,7 @@ async def bridge_main(
     source = InMemoryMessageSource(
         system.mqtt,
         client_id(index, count),
-        receive_max=environment.rng.choice([3, 20, 1_000]),
+        receive_max=system.options.receive_max,
         link=environment.mqtt_link(),
     )
     environment.at_end(source.drop)

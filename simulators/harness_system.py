@@ -20,6 +20,8 @@ EPOCH_MS: Final = 1_760_000_000_000
 """UTC milliseconds at virtual time 0."""
 TRACE_LINES_MAX: Final = 400
 RESTART_MS_MAX: Final = 1_500
+DELAY_SHARES: Final = (0.05, 1.0)
+"""Each connection draws one; its delays are so much of the seed's."""
 
 EXPECTED_ENDS: Final = (
     BridgeTakenError,
@@ -75,7 +77,9 @@ class Environment:
         self._running.at_end.append(callback)
 
     def _link(self) -> Link:
-        link = Link(self.rng, self.system.options.delay_ms_max)
+        # Ways differ: an answer on a short one overtakes what is still on a long one.
+        share = self.rng.choice(DELAY_SHARES)
+        link = Link(self.rng, max(1, int(share * self.system.options.delay_ms_max)))
         self._running.links.append(link)
         return link
 

@@ -271,12 +271,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def _step(self) -> None:
         if not self._ready:
             self._jump()
-        index = self._rng.randrange(len(self._ready)) if self._rng is not None else 0
-        if self._rng is None:
-            handle = self._ready.pop(0)
-        else:
-            handle, self._ready[index] = self._ready[index], self._ready[-1]
-            self._ready.pop()
+        handle = self._taken()
         if handle.cancelled():
             return
         process = handle.process
@@ -288,6 +283,15 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         if self.steps > self._steps_max:
             raise StepLimitError(f"more than {self._steps_max} callbacks at {self._now_s:.3f} s")
         handle._run()  # noqa: SLF001 - how a loop runs a handle
+
+    def _taken(self) -> _Handle | _Timer:
+        ready = self._ready
+        if self._rng is None:
+            return ready.pop(0)
+        index = int(self._rng.random() * len(ready))
+        handle, ready[index] = ready[index], ready[-1]
+        ready.pop()
+        return handle
 
     def _jump(self) -> None:
         while self._timers and self._timers[0][2].cancelled():

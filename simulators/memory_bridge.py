@@ -77,7 +77,7 @@ class InMemoryMessageSource:
 
     def subscribe(self, filters: Iterable[str]) -> None:
         """Add topic filters; confirmed ones appear in `subscribed`."""
-        added = [one for one in filters if one not in self._wanted]
+        added = sorted(one for one in filters if one not in self._wanted)  # a set has no order
         self._wanted.update(dict.fromkeys(added))
         self._subscribe(added)
 
