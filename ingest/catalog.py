@@ -6,7 +6,7 @@ time is found by bisection over its few versions.
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Final, cast
 
 from pydantic import ValidationError
 
@@ -27,6 +27,8 @@ from ingest.contracts.reference import (
     Sku,
     entity_kind,
 )
+
+GRAM_MG: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +176,11 @@ class Catalog:
         for gtin in entity.gtins:
             gtin14 = gtin14_of(gtin.gtin) or gtin.gtin
             self._articles[gtin14] = Article(entity.sku, gtin.units)
+        unit_weight_mg = entity.unit_weight_mg or (GRAM_MG if entity.base_unit == "g" else 0)
         self._skus[entity.sku] = SkuEntry(
-            entity.sku, entity.quantity_units_max, entity.base_unit, entity.unit_weight_mg
+            entity.sku, entity.quantity_units_max, entity.base_unit, unit_weight_mg
         )
-        if before is None or before.unit_weight_mg != entity.unit_weight_mg:
+        if before != entity:
             for device in sorted(self._watchers.get(entity.sku, ())):
                 self._resolve(cast("Device", self.entities[f"device{KEY_SEPARATOR}{device}"]))
 

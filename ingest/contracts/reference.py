@@ -27,9 +27,8 @@ NETWORK_KEY: Final = "network"
 
 GTINS_MAX: Final = 32
 CHANNELS_MAX: Final = 256
-ASSIGNMENTS_MAX: Final = 4_096
+ASSIGNMENTS_MAX: Final = 16_384
 """Versions of all channels of one device together."""
-ESCALATIONS_MAX: Final = 8
 DURATION_MS_MAX: Final = 366 * 86_400_000
 
 Units = Annotated[int, Field(ge=0, le=2**53 - 1)]
@@ -110,7 +109,7 @@ class Sku(_Entity):
     """Base units that are moved and ordered together."""
     unit_cost_minor: Money = 0
     unit_weight_mg: Annotated[int, Field(ge=0, le=10**12)] = 0
-    """Weight of one base unit in milligrams; a channel may say otherwise."""
+    """Weight of one base unit in milligrams; a channel may say otherwise. 0: unknown, or 1 g."""
     quantity_units_max: Annotated[int, Field(ge=1, le=QUANTITY_UNITS_MAX)] = QUANTITY_UNITS_MAX
     """A scan that claims more is refused as absurd."""
     supplier: OptionalCode = ""
@@ -191,13 +190,6 @@ class NotificationChannel(_Entity):
     enabled: bool = True
 
 
-class Escalation(_Entity):
-    """Whom to tell as well when nobody answers."""
-
-    after_ms: Annotated[int, Field(ge=1_000, le=DURATION_MS_MAX)]
-    channels: Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=CHANNELS_MAX)]
-
-
 class AlertRule(_Entity):
     """Which alerts go to which channels; empty kinds or sites match all."""
 
@@ -209,7 +201,6 @@ class AlertRule(_Entity):
     repeat_ms: DurationMs = 0
     """Told again this often while open and not acknowledged; 0 for never."""
     clear_notice: bool = True
-    escalate: Annotated[tuple[Escalation, ...], Field(max_length=ESCALATIONS_MAX)] = ()
 
 
 class Installation(_Entity):

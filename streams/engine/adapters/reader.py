@@ -5,9 +5,9 @@ frames of commands and barriers, by `RecordWriter`, or a whole catalogue by `wri
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from itertools import groupby
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -36,6 +36,15 @@ class TopicRecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     timestamp_ms: int
+
+
+class TopicWrite(NamedTuple):
+    """One record to write; `value` None is a tombstone."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
 
 
 class TopicReader:
@@ -193,14 +202,22 @@ class RecordWriter:
         return int(told.offset)
 
 
+Writable: TypeAlias = Output | TopicWrite
+
+
 async def write_transaction(
-    kafka: KafkaSettings, transactional_id: str, records: Sequence[Output]
+    kafka: KafkaSettings,
+    transactional_id: str,
+    records: Sequence[Writable] | Callable[[], Awaitable[Sequence[Writable]]],
 ) -> None:
     """Write records to any topics as one transaction: all of them appear, or none.
 
-    Two writers of one `transactional_id` exclude each other: the later fences the earlier.
+    Two writers of one `transactional_id` exclude each other: the later fences the earlier. Records
+    that depend on what is on the broker are made by a function, which is called after the fencing:
+    what it reads then can't be changed by an earlier writer any more.
 
     Raises:
+        ProducerFenced: A later writer of this id has taken over; nothing is visible.
         KafkaError: The broker refused it or could not be asked; nothing is visible.
     """
     producer = AIOKafkaProducer(
@@ -209,7 +226,14 @@ async def write_transaction(
         transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
         max_request_size=REQUEST_BYTES_MAX,
     )
-    async with producer, producer.transaction():
+    async with producer:
+        made = await records() if callable(records) else records
+        if made:
+            await _write_all(producer, made)
+
+
+async def _write_all(producer: AIOKafkaProducer, records: Sequence[Writable]) -> None:
+    async with producer.transaction():
         for (topic, partition), group in groupby(records, key=lambda r: (r.topic, r.partition)):
             pairs: list[Pair] = [(record.key, record.value) for record in group]
             for future in await send_batches(producer, topic, partition, pairs):
