@@ -28,6 +28,8 @@ class Board:
         self.view = StockView()
         self.lag_records = -1
         """Frames of the input log that the stock fold has not committed; -1 before the first."""
+        self.probing = False
+        """Whether barriers time the way through the fold; not while it is still starting."""
         self._kafka = kafka
         self._clock = clock
         self._name = name
@@ -41,10 +43,16 @@ class Board:
             KafkaError: Kafka can't be read or written.
         """
         offsets = await end_offsets(self._kafka, EVENTS.name)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._follow_stock())
-            tasks.create_task(self._follow_events(offsets))
-            tasks.create_task(self._probe())
+        tasks = [
+            asyncio.ensure_future(work)
+            for work in (self._follow_stock(), self._follow_events(offsets), self._probe())
+        ]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow_stock(self) -> None:
         async for records in read_topic(self._kafka, STOCK.name):
@@ -72,7 +80,7 @@ class Board:
                     max(0, end - 1 - self._applied.get(partition, -1))
                     for partition, end in ends.items()
                 )
-                if self.view.probes_waiting < PROBES_WAITING_MAX:
+                if self.probing and self.view.probes_waiting < PROBES_WAITING_MAX:
                     barrier_id = self._name()
                     self.view.probe(barrier_id, ends, self._clock_ms())
                     for partition in sorted(ends):

@@ -16,21 +16,14 @@ from ingest.contracts.settings import load
 from simulators.compose import simulated, surroundings
 from simulators.live import LiveRun
 from simulators.settings import SimulatorSettings
+from streams.engine.logs import configure_logs
 
 _LOG = structlog.get_logger("simulators.main")
 
 
 def main() -> int:
     """Run until the time is over or the process is asked to end; return the exit code."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    configure_logs()
     try:
         drained = asyncio.run(_run())
     except ShelfstreamError as error:

@@ -142,6 +142,6 @@ def _opening(
     for article in articles:
         for shop in shops:
             large = shop in donors
-            opening[shop, article.sku] = rng.randrange(60, 120) if large else rng.randrange(8, 30)
+            opening[shop, article.sku] = rng.randrange(60, 120) if large else rng.randrange(5, 24)
         opening["warehouse", article.sku] = rng.randrange(200, 400)
     return opening

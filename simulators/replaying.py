@@ -15,7 +15,7 @@ CHUNK_LINES: Final = 500
 """Lines taken between two looks at the spools' room."""
 REPLAY_SPOOL_EVENTS_MAX: Final = 8_192
 REPLAY_BATCH_EVENTS: Final = 512
-TIME_EVERY_MS: Final = 100
+TIME_EVERY_MS: Final = 250
 """Driven time is sent no more often than this, by the publisher's clock."""
 
 

@@ -119,16 +119,21 @@ def _transfers(view: StockView) -> RenderableType:
     return Panel(table, title="Transfers", border_style="dim")
 
 
-def line(view: StockView, figures: Figures, surround: Surround) -> str:
+def line(view: StockView, figures: Figures | None, surround: Surround) -> str:
     """Return the picture as one line, for a log."""
     totals = view.totals()
+    stock = (
+        f"{totals.units:,} units at {totals.keys:,} keys  breaches {totals.breaches_open}  "
+        f"on the way {totals.transfers_on_the_way}  needs {totals.needs_open}"
+    )
+    if figures is None:
+        return f"{surround.elapsed_s:5.0f} s  {stock}"
     return (
         f"{surround.elapsed_s:5.0f} s  {when(figures.world_ms)} UTC  "
         f"{figures.accepted_events_per_s:,.0f} events/s  "
         f"accepted p99 {measured(figures.accepted_ms_p99)}  "
         f"fold p99 {measured(view.barrier_ms_percentile(0.99))}  lag {surround.lag_records}  "
-        f"{totals.units:,} units at {totals.keys:,} keys  breaches {totals.breaches_open}  "
-        f"on the way {totals.transfers_on_the_way}  needs {totals.needs_open}"
+        f"{stock}"
     )
 
 
