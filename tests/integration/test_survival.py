@@ -1,0 +1,124 @@
+"""Any process killed at any moment, and a worker put to sleep past its session: still exact.
+
+The whole pipeline runs as real processes under its supervisor; a simulation with faults plays
+through it while each part is killed in turn. At the end `verify` compares table, ledger and truth.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.home import Home
+from deploy.local import running_stack
+from deploy.plan import StackOptions
+from deploy.state import PartReport, read_state
+from ingest.contracts.settings import HOME_VARIABLE
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+SIMULATION_S = 75
+SESSION_TIMEOUT_MS = 6_000
+SLEEP_S = SESSION_TIMEOUT_MS / 1_000 + 3
+KILLED = (
+    "bridge-0",
+    "stock-0",
+    "mosquitto",
+    "planning-0",
+    "alert-fold",
+    "alert-send",
+    "kafka",
+    "bridge-0",
+    "stock-1",
+)
+PAUSE_S = 3.0
+BACK_TIMEOUT_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """Run the whole pipeline with two workers, and InfluxDB's sink where it can be had."""
+    home = Home(tmp_path_factory.mktemp("survival") / "home")
+    clean = {n: v for n, v in os.environ.items() if not n.startswith("SHELFSTREAM_")}  # noqa: TID251 - a main of tests
+    options = StackOptions(workers=2, time="driven", kafka_heap_mib=384)
+    with running_stack(home, options, clean, say=lambda _: None):
+        yield home
+
+
+def shelfstream(home: Home, *words: str) -> "subprocess.Popen[str]":
+    """Start the command as a user would."""
+    clean = {n: v for n, v in os.environ.items() if not n.startswith("SHELFSTREAM_")}  # noqa: TID251 - a main of tests
+    return subprocess.Popen(
+        [sys.executable, "-m", "deploy.cli", *words],
+        env={**clean, HOME_VARIABLE: str(home.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def part(home: Home, name: str) -> PartReport:
+    """Return one part as the supervisor sees it now."""
+    state = read_state(home)
+    assert state is not None
+    found = state.part(name)
+    assert found is not None, f"no part {name}"
+    return found
+
+
+def kill(home: Home, name: str) -> None:
+    """Kill a part as the kernel would, and wait until its successor runs."""
+    before = part(home, name)
+    assert before.pid is not None, f"{name} does not run"
+    os.kill(before.pid, signal.SIGKILL)
+    deadline_s = time.monotonic() + BACK_TIMEOUT_S
+    while True:
+        now = part(home, name)
+        if now.status == "running" and now.pid not in {None, before.pid}:
+            return
+        assert time.monotonic() < deadline_s, f"{name} did not come back: {now}"
+        time.sleep(0.1)
+
+
+def put_to_sleep(home: Home, name: str) -> None:
+    """Stop a worker for longer than its session, then wake it: its commit must be fenced."""
+    asleep = part(home, name)
+    assert asleep.pid is not None
+    os.kill(asleep.pid, signal.SIGSTOP)
+    try:
+        time.sleep(SLEEP_S)
+    finally:
+        os.kill(asleep.pid, signal.SIGCONT)
+
+
+def test_nothing_is_lost_or_doubled_whatever_dies(home: Home) -> None:
+    """Every part is killed once in mid-run; `verify` then finds no lost, doubled or wrong key."""
+    faults = "dup,disorder,offline,restart"
+    words = ["--sites", "8", "--skus", "60", "--rate", "250", "--seed", "11", "--faults", faults]
+    simulation = shelfstream(home, "simulate", *words, "--seconds", str(SIMULATION_S))
+    try:
+        time.sleep(PAUSE_S * 3)  # let it have something to lose
+        put_to_sleep(home, "stock-1")
+        state = read_state(home)
+        assert state is not None
+        sinks = ["sink"] if (sink := state.part("sink")) and sink.status == "running" else []
+        for name in [*KILLED, *sinks]:
+            kill(home, name)
+            time.sleep(PAUSE_S)
+        told, _ = simulation.communicate(timeout=SIMULATION_S + 240)
+    finally:
+        if simulation.poll() is None:
+            simulation.kill()
+    assert simulation.returncode == 0, told
+    verification = shelfstream(home, "verify", "--json", "--timeout", "120")
+    told, _ = verification.communicate(timeout=180)
+    found = json.loads(told.strip().splitlines()[-1])
+    assert verification.returncode == 0, found
+    assert found["keys"] > 0
+    assert found["agree"] == found["keys"]
+    assert (found["differ"], found["lost"], found["doubled"]) == (0, 0, 0)
