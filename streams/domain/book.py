@@ -39,13 +39,14 @@ def post(
     level.on_hand_units = after_units
     level.value_minor += value_minor
     level.updated_at_ms = now_ms
-    store.touch_level(level)
-    cost_minor = abs(half_even(value_minor, quantity_units)) if quantity_units else 0
+    sku, site = sku_site = level.sku, level.site
+    store.levels.dirty[sku_site] = None
+    store.touched[sku_site] = None
     store.outbox.movements.append(
         Movement(
-            movement_id=store.next_id("movement", level.sku),
-            sku=level.sku,
-            site=level.site,
+            movement_id=store.next_id("movement", sku),
+            sku=sku,
+            site=site,
             kind=kind,
             bucket="on_hand",
             quantity_units=quantity_units,
@@ -54,7 +55,7 @@ def post(
             cause=cause,
             effective_at_ms=effective_at_ms,
             recorded_at_ms=now_ms,
-            unit_cost_minor=cost_minor,
+            unit_cost_minor=half_even(value_minor, quantity_units) if quantity_units else 0,
             value_minor=value_minor,
             transfer_id=transfer_id,
             lot=lot,
@@ -115,17 +116,20 @@ def issue_value_minor(level: Level, quantity_units: int, cost_minor: int) -> int
     return covered_minor + (quantity_units - covered_units) * cost_minor
 
 
-def receipt_value_minor(level: Level, quantity_units: int, cost_minor: int) -> int:
-    """Return the value of units that come in at `cost_minor` each.
+def receipt_value_minor(level: Level, quantity_units: int, total_minor: int) -> int:
+    """Return what units that come in for `total_minor` in all add to the book's value.
 
     Units that only fill a book below zero come in at the value they left with.
     """
     owed_units = -level.on_hand_units
     if owed_units <= 0:
-        return quantity_units * cost_minor
+        return total_minor
     if quantity_units < owed_units:
         return half_even(-level.value_minor * quantity_units, owed_units)
-    return -level.value_minor + (quantity_units - owed_units) * cost_minor
+    if quantity_units == 0:
+        return 0
+    rest_units = quantity_units - owed_units
+    return half_even(total_minor * rest_units, quantity_units) - level.value_minor
 
 
 def average_cost_minor(store: Store, level: Level) -> int:
@@ -145,10 +149,10 @@ def refuses(store: Store, level: Level, quantity_units: int) -> bool:
 
 def negative_flags(store: Store, level: Level, quantity_units: int) -> list[str]:
     """Return the flags of an issue of so many units."""
-    below = quantity_units > max(0, level.on_hand_units)
-    if below and store.rules(level.sku, level.site).negative_stock == "flag":
-        return [NEGATIVE]
-    return []
+    if quantity_units <= level.on_hand_units or quantity_units <= 0:
+        return []
+    flagged = store.rules(level.sku, level.site).negative_stock == "flag"
+    return [NEGATIVE] if flagged else []
 
 
 def post_refused(store: Store, level: Level, scan: ScanInput) -> None:
@@ -201,7 +205,7 @@ def receive_scan(store: Store, scan: ScanInput) -> None:
         level,
         scan.action,
         scan.quantity_units,
-        receipt_value_minor(level, scan.quantity_units, cost_minor),
+        receipt_value_minor(level, scan.quantity_units, scan.quantity_units * cost_minor),
         cause=scan_cause(scan.source, scan.boot, scan.seq),
         effective_at_ms=scan.observed_at_ms,
         lot=scan.lot,
@@ -219,7 +223,8 @@ def correct_scan(store: Store, scan: ScanInput) -> None:
         value_minor = -issue_value_minor(level, -delta_units, cost_minor)
         flags = negative_flags(store, level, -delta_units)
     else:
-        value_minor = receipt_value_minor(level, delta_units, average_cost_minor(store, level))
+        total_minor = delta_units * average_cost_minor(store, level)
+        value_minor = receipt_value_minor(level, delta_units, total_minor)
         flags = []
     post(
         store,

@@ -30,16 +30,18 @@ class Judgement(NamedTuple):
     recovered: bool
 
 
-def assess(store: Store, level: Level) -> None:
+def assess(store: Store, level: Level, rules: Rules) -> None:
     """Open, clear and answer what a changed level calls for."""
-    rules = store.rules(level.sku, level.site)
     if rules.buffer_units != level.buffer_policy_units:
         level.buffer_units = level.buffer_policy_units = rules.buffer_units
         store.levels.touch((level.sku, level.site))
-    if sensing.is_unknown(level, rules):
-        _drop_pending(store, level)
-        return
-    on_hand_units = sensing.leading_units(level, rules)
+    on_hand_units = level.on_hand_units
+    if rules.lead_witness == "shelf" and level.sensed:
+        seen_units = sensing.shelf_units(level)
+        if seen_units is None:
+            _drop_pending(store, level)
+            return
+        on_hand_units = seen_units
     held_units = level.reserved_units + level.quarantined_units + level.buffer_units
     available_units = on_hand_units - held_units
     if not level.breaches and not level.need_id and _is_fine(rules, on_hand_units, available_units):

@@ -22,6 +22,7 @@ from streams.domain.transfers import (
     move_on_the_way,
     number_of,
     on_the_way_units,
+    planned_units,
     progress,
     settle,
     transit_deadline_ms,
@@ -34,12 +35,12 @@ NO_TRANSFER = "no_transfer"
 def dispatch_scan(store: Store, scan: ScanInput) -> None:
     """Let units leave a site, as far as an inferred dispatch has not already moved them."""
     level = store.level(scan.sku, scan.site)
-    transfer = _dispatched_transfer(store, scan)
-    confirmed_units = min(scan.quantity_units, transfer.inferred_units if transfer else 0)
-    quantity_units = scan.quantity_units - confirmed_units
+    confirmed = _confirmed(store, scan)
+    quantity_units = scan.quantity_units - sum(units for _, units in confirmed)
     if quantity_units > level.on_hand_units and book.refuses(store, level, quantity_units):
         book.post_refused(store, level, scan)
         return
+    transfer = _leaving_transfer(store, scan, confirmed, quantity_units)
     was = before(transfer) if transfer is not None else NOTHING
     if transfer is None and _names_other_site(scan):
         transfer = make(
@@ -52,14 +53,15 @@ def dispatch_scan(store: Store, scan: ScanInput) -> None:
         )
         flag(transfer, "ad_hoc")
         needs.allot(store, scan.sku, scan.counterpart_site, scan.site, quantity_units)
-    flags = ["inferred_before"] if confirmed_units else []
-    value_minor = _leave(
-        store, level, scan, transfer=transfer, quantity_units=quantity_units, flags=flags
-    )
+    flags = ["inferred_before"] if confirmed else []
+    value_minor = _leave(store, level, scan, transfer, quantity_units, flags)
+    cause = scan_cause(scan.source, scan.boot, scan.seq)
+    for other, units in confirmed:
+        other.inferred_units -= units
+        if other is not transfer:
+            settle(store, other, before(other), cause)
     if transfer is None:
         return
-    cause = scan_cause(scan.source, scan.boot, scan.seq)
-    transfer.inferred_units -= confirmed_units
     move_on_the_way(store, transfer, "transit_in", quantity_units, cause, value_minor=value_minor)
     transfer.dispatched_units += quantity_units
     transfer.value_minor += value_minor
@@ -100,9 +102,9 @@ def arrive_scan(store: Store, scan: ScanInput) -> None:
     level = store.level(scan.sku, scan.site)
     quantity_units = scan.quantity_units
     cause = scan_cause(scan.source, scan.boot, scan.seq)
-    transfer = _arriving_transfer(store, scan)
-    was = before(transfer) if transfer is not None else NOTHING
-    if transfer is None and _names_other_site(scan):
+    shares = _shares(store, scan)
+    were = [before(transfer) for transfer, _ in shares]
+    if not shares and _names_other_site(scan):
         transfer = make(
             store,
             scan.sku,
@@ -113,21 +115,11 @@ def arrive_scan(store: Store, scan: ScanInput) -> None:
         )
         flag(transfer, "ad_hoc")
         needs.allot(store, scan.sku, scan.site, scan.counterpart_site, quantity_units)
+        shares, were = [(transfer, quantity_units)], [NOTHING]
     value_minor = quantity_units * book.unit_cost_minor(store, scan.sku)
-    if transfer is not None:
-        missing_units = quantity_units - on_the_way_units(transfer)
-        found_units = min(transfer.lost_units, missing_units)
-        if found_units > 0:
-            find(store, transfer, found_units, cause)
-        _infer(store, transfer, quantity_units - on_the_way_units(transfer), scan)
-        value_minor = _value_share_minor(transfer, quantity_units)
-        move_on_the_way(
-            store, transfer, "transit_in", -quantity_units, cause, value_minor=-value_minor
-        )
-        transfer.received_units += quantity_units
-        transfer.value_minor -= value_minor
+    if shares:
+        value_minor = sum(_take_in(store, transfer, units, scan) for transfer, units in shares)
         level.last_received_at_ms = store.now_ms
-        _advance(store, transfer)
     book.post(
         store,
         level,
@@ -136,12 +128,27 @@ def arrive_scan(store: Store, scan: ScanInput) -> None:
         value_minor,
         cause=cause,
         effective_at_ms=scan.observed_at_ms,
-        transfer_id=transfer.transfer_id if transfer is not None else "",
+        transfer_id=shares[0][0].transfer_id if shares else "",
         lot=scan.lot,
-        flags=[] if transfer is not None else [NO_TRANSFER],
+        flags=[] if shares else [NO_TRANSFER],
     )
-    if transfer is not None:
+    for (transfer, _), was in zip(shares, were, strict=True):
         settle(store, transfer, was, cause)
+
+
+def _take_in(store: Store, transfer: Transfer, quantity_units: int, scan: ScanInput) -> int:
+    """Let units of one transfer arrive, and return their value in minor units."""
+    cause = scan_cause(scan.source, scan.boot, scan.seq)
+    found_units = min(transfer.lost_units, quantity_units - on_the_way_units(transfer))
+    if found_units > 0:
+        find(store, transfer, found_units, cause)
+    _infer(store, transfer, quantity_units - on_the_way_units(transfer), scan)
+    value_minor = _value_share_minor(transfer, quantity_units)
+    move_on_the_way(store, transfer, "transit_in", -quantity_units, cause, value_minor=-value_minor)
+    transfer.received_units += quantity_units
+    transfer.value_minor -= value_minor
+    _advance(store, transfer)
+    return value_minor
 
 
 def _infer(store: Store, transfer: Transfer, missing_units: int, scan: ScanInput) -> None:
@@ -196,24 +203,55 @@ def _names_other_site(scan: ScanInput) -> bool:
     return scan.quantity_units > 0 and scan.counterpart_site not in {"", scan.site}
 
 
-def _dispatched_transfer(store: Store, scan: ScanInput) -> Transfer | None:
+def _named(store: Store, scan: ScanInput) -> Transfer | None:
     named = store.transfers.get(scan.transfer_id) if scan.transfer_id else None
-    if named is not None and (named.sku, named.from_site) == (scan.sku, scan.site):
-        return named
-    for transfer in _candidates(store, scan.sku):
-        if (
-            transfer.from_site == scan.site
-            and scan.counterpart_site in {"", transfer.to_site}
-            and (transfer.inferred_units or transfer.dispatched_units < transfer.quantity_units)
-        ):
-            return transfer
-    return None
+    if named is None or named.sku != scan.sku:
+        return None
+    end = named.from_site if scan.action == "dispatch" else named.to_site
+    return named if end == scan.site else None
 
 
-def _arriving_transfer(store: Store, scan: ScanInput) -> Transfer | None:
-    named = store.transfers.get(scan.transfer_id) if scan.transfer_id else None
-    if named is not None and (named.sku, named.to_site) == (scan.sku, scan.site):
+def _confirmed(store: Store, scan: ScanInput) -> list[tuple[Transfer, int]]:
+    # A scan that names no transfer may be about any of its lane: what was inferred on one of
+    # them must not leave again on another.
+    named = _named(store, scan)
+    left_units = scan.quantity_units
+    confirmed = []
+    for transfer in [named] if named is not None else _leaving(store, scan):
+        units = min(left_units, transfer.inferred_units)
+        if units > 0:
+            confirmed.append((transfer, units))
+            left_units -= units
+    return confirmed
+
+
+def _leaving_transfer(
+    store: Store, scan: ScanInput, confirmed: list[tuple[Transfer, int]], quantity_units: int
+) -> Transfer | None:
+    """Return the transfer that the units leave on which no inferred dispatch has moved."""
+    named = _named(store, scan)
+    if named is not None:
         return named
+    if quantity_units or not confirmed:
+        for transfer in _leaving(store, scan):
+            if transfer.dispatched_units < transfer.quantity_units:
+                return transfer
+    return confirmed[-1][0] if confirmed else None
+
+
+def _leaving(store: Store, scan: ScanInput) -> list[Transfer]:
+    return [
+        transfer
+        for transfer in _candidates(store, scan.sku)
+        if transfer.from_site == scan.site and scan.counterpart_site in {"", transfer.to_site}
+    ]
+
+
+def _shares(store: Store, scan: ScanInput) -> list[tuple[Transfer, int]]:
+    """Return which transfers the arriving units belong to; the oldest ones on the way first."""
+    named = _named(store, scan)
+    if named is not None:
+        return [(named, scan.quantity_units)]
     fitting = [
         transfer
         for transfer in _candidates(store, scan.sku)
@@ -221,10 +259,20 @@ def _arriving_transfer(store: Store, scan: ScanInput) -> Transfer | None:
         and scan.counterpart_site in {"", transfer.from_site}
         and transfer.state in TRANSFER_OPEN
     ]
+    left_units = scan.quantity_units
+    shares: list[tuple[Transfer, int]] = []
     for transfer in fitting:
-        if on_the_way_units(transfer) > 0:
-            return transfer
-    return fitting[0] if fitting else None
+        units = min(left_units, on_the_way_units(transfer))
+        if units > 0:
+            shares.append((transfer, units))
+            left_units -= units
+    if not fitting or (shares and not left_units):
+        return shares
+    last = shares.pop() if shares else (fitting[0], 0)
+    to_leave = next((one for one in fitting if planned_units(one) > 0), last[0])
+    if to_leave is last[0]:
+        return [*shares, (to_leave, last[1] + left_units)]
+    return [*shares, *([last] if last[1] else []), (to_leave, left_units)]
 
 
 def _candidates(store: Store, sku: str) -> Iterator[Transfer]:

@@ -72,12 +72,12 @@ class StockFold:
             return
         store = self._store
         _advance(store, frame.received_at_ms)
-        timers = store.timers
+        timers, clock, handlers = store.timers, store.clock, _HANDLERS
         for item in frame.items:
-            _HANDLERS[type(item)](store, item)
+            handlers[type(item)](store, item)
             if store.touched:
                 _assess_touched(store)
-            if timers.is_due(store.clock.now_ms):
+            if timers.next_ms <= clock.now_ms:
                 _run_timers(store)
 
     def drain(self) -> Changes:
@@ -89,7 +89,7 @@ class StockFold:
 def _advance(store: Store, at_ms: int) -> None:
     if at_ms > store.clock.now_ms:
         store.clock.now_ms = at_ms
-        if store.timers.is_due(at_ms):
+        if store.timers.next_ms <= at_ms:
             _run_timers(store)
 
 
@@ -97,12 +97,13 @@ def _assess_touched(store: Store) -> None:
     while store.touched:
         touched, store.touched = store.touched, {}
         for sku_site in touched:
-            level = store.levels.get(sku_site)
+            level = store.levels.cache.get(sku_site) or store.levels.get(sku_site)
             if level is None:
                 continue
-            breaches.assess(store, level)
+            rules = store.catalogue.cached_rules.get(sku_site) or store.rules(*sku_site)
+            breaches.assess(store, level, rules)
             if level.sensed or level.breaches:
-                due_ms = breaches.level_due_ms(level, store.rules(*sku_site))
+                due_ms = breaches.level_due_ms(level, rules)
                 if due_ms:
                     store.timers.arm((LEVEL, *sku_site), due_ms)
 
@@ -135,16 +136,6 @@ def _apply_status(store: Store, status: StatusInput) -> None:
         apply_channel_status(store, status)
     else:
         apply_device_status(store, status)
-
-
-def _apply_observed_scan(store: Store, scan: ScanInput) -> None:
-    store.observed_at_ms = scan.observed_at_ms
-    apply_scan(store, scan)
-
-
-def _apply_observed_reading(store: Store, reading: ReadingInput) -> None:
-    store.observed_at_ms = reading.observed_at_ms
-    apply_reading(store, reading)
 
 
 def _unobserved(handler: Handler) -> Handler:
@@ -207,8 +198,8 @@ def _arm_restored(store: Store, kind: str, name: str) -> None:
 
 
 _HANDLERS: Final[dict[type, Handler]] = {
-    ReadingInput: _apply_observed_reading,
-    ScanInput: _apply_observed_scan,
+    ReadingInput: apply_reading,
+    ScanInput: apply_scan,
     StatusInput: _apply_status,
     CommandInput: _unobserved(apply_command),
     ReferenceInput: _unobserved(apply_reference),

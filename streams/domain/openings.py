@@ -21,7 +21,9 @@ def apply_opening(store: Store, opening: OpeningInput) -> None:
     if quantity_units < 0:
         value_minor = -book.issue_value_minor(level, -quantity_units, opening.unit_cost_minor)
     else:
-        value_minor = book.receipt_value_minor(level, quantity_units, opening.unit_cost_minor)
+        value_minor = book.receipt_value_minor(
+            level, quantity_units, quantity_units * opening.unit_cost_minor
+        )
     book.post(
         store,
         level,

@@ -11,15 +11,16 @@ from streams.domain.windows import SourceLanes
 
 def apply_scan(store: Store, scan: ScanInput) -> None:
     """Book a scan that is new; a repeat changes nothing, one too old becomes a dead letter."""
+    store.observed_at_ms = scan.observed_at_ms
     source = scan.source
-    lanes = store.sources.get(source)
+    lanes = store.sources.cache.get(source) or store.sources.get(source)
     if lanes is None:
         lanes = SourceLanes(source)
         store.sources.put(source, lanes)
     now_ms = store.clock.now_ms
     admission = lanes.admit(scan.boot, scan.seq, historical=scan.historical, now_ms=now_ms)
     if admission == "new":
-        store.sources.touch(source)
+        store.sources.dirty[source] = None
         _ACTIONS[scan.action](store, scan)
     elif admission == "too_old":
         store.outbox.too_old(scan, now_ms)

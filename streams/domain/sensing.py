@@ -33,7 +33,8 @@ def units_of(reading: ReadingInput) -> int:
 
 def apply_reading(store: Store, reading: ReadingInput) -> None:
     """Let the newest observed reading of its channel count."""
-    units = units_of(reading)
+    store.observed_at_ms = reading.observed_at_ms
+    units = reading.value if reading.kind == "units" else units_of(reading)
     if units < 0:
         return
     level = store.level(reading.sku, reading.site)
@@ -67,7 +68,7 @@ def apply_reading(store: Store, reading: ReadingInput) -> None:
     if changed:
         _changed(store, level)
     else:  # only fresher: nothing to assess
-        store.levels.touch((level.sku, level.site))
+        store.levels.dirty[reading.sku, reading.site] = None
 
 
 def apply_channel_status(store: Store, status: StatusInput) -> None:

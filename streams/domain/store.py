@@ -6,6 +6,7 @@ ones are remembered and encoded once a drain, and the oldest clean ones are drop
 
 from bisect import insort
 from collections.abc import Callable, Hashable, Mapping
+from itertools import islice
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -65,52 +66,54 @@ class Records(Generic[KeyT, StructT]):
         self._encode = encode
         self._cached_max = cached_max
         self._state: Mapping[bytes, bytes] = {}
-        self._cache: dict[KeyT, StructT] = {}
+        self.cache: dict[KeyT, StructT] = {}
+        """Decoded records; the hot path looks here before it calls `get`."""
+        self.dirty: dict[KeyT, None] = {}
+        """Keys of changed records, in the order in which they first changed."""
         self._raw_keys: dict[KeyT, bytes] = {}
-        self._dirty: dict[KeyT, None] = {}
 
     def load(self, state: Mapping[bytes, bytes]) -> None:
         """Read from this live mapping from now on."""
         self._state = state
-        self._cache = {}
-        self._raw_keys = {}
-        self._dirty = {}
+        self.cache.clear()
+        self.dirty.clear()
+        self._raw_keys.clear()
 
     def get(self, record_key: KeyT) -> StructT | None:
         """Return the record, or None; the struct is the fold's own and may be changed."""
-        found = self._cache.get(record_key)
-        if found is not None or record_key in self._dirty:
+        found = self.cache.get(record_key)
+        if found is not None or record_key in self.dirty:
             return found
         value = self._state.get(self._raw_key(record_key))
         if value is None:
             return None
-        found = self._cache[record_key] = self._decode(value)
+        found = self.cache[record_key] = self._decode(value)
         return found
 
     def put(self, record_key: KeyT, record: StructT) -> None:
         """Add a record."""
-        self._cache[record_key] = record
-        self._dirty[record_key] = None
+        self.cache[record_key] = record
+        self.dirty[record_key] = None
 
     def touch(self, record_key: KeyT) -> None:
         """Say that the struct last returned for this key has changed."""
-        self._dirty[record_key] = None
+        self.dirty[record_key] = None
 
     def remove(self, record_key: KeyT) -> None:
         """Delete a record."""
-        self._cache.pop(record_key, None)
-        self._dirty[record_key] = None
+        self.cache.pop(record_key, None)
+        self.dirty[record_key] = None
 
     def drain(self, changes: dict[bytes, bytes | None]) -> None:
         """Add the changed records to `changes`, forget that they changed, and shrink the cache."""
-        cache, raw_keys, encode = self._cache, self._raw_keys, self._encode
-        for record_key in self._dirty:
+        cache, raw_keys, encode = self.cache, self._raw_keys, self._encode
+        for record_key in self.dirty:
             raw = raw_keys.get(record_key)
             if raw is None:
                 raw = raw_keys[record_key] = self._raw_key(record_key)
             record = cache.get(record_key)
             changes[raw] = None if record is None else encode(record)
-        self._dirty = {}
+        self.dirty.clear()
         _shrink(cache, self._cached_max)
         _shrink(raw_keys, self._cached_max)
 
@@ -118,7 +121,7 @@ class Records(Generic[KeyT, StructT]):
 def _shrink(cache: dict[Any, Any], size_max: int) -> None:
     excess = len(cache) - size_max
     if excess > 0:
-        for oldest in list(cache)[:excess]:
+        for oldest in list(islice(cache, excess)):
             del cache[oldest]
 
 
@@ -185,7 +188,7 @@ class Store:
 
     def level(self, sku: str, site: str) -> Level:
         """Return the level of a SKU at a site; a new one begins at zero."""
-        found = self.levels.get((sku, site))
+        found = self.levels.cache.get((sku, site)) or self.levels.get((sku, site))
         if found is not None:
             return found
         made = Level(sku=sku, site=site, updated_at_ms=self.clock.now_ms)
@@ -199,7 +202,7 @@ class Store:
 
     def book(self, sku: str) -> SkuBook:
         """Return the book of a SKU; a new one has no record yet."""
-        found = self.books.get(sku)
+        found = self.books.cache.get(sku) or self.books.get(sku)
         if found is None:
             found = SkuBook(sku=sku)
             self.books.put(sku, found)
@@ -226,7 +229,7 @@ class Store:
     def touch_level(self, level: Level) -> None:
         """Say that a level changed and has to be assessed."""
         sku_site = (level.sku, level.site)
-        self.levels.touch(sku_site)
+        self.levels.dirty[sku_site] = None
         self.touched[sku_site] = None
 
     def drain_state(self) -> dict[bytes, bytes | None]:

@@ -7,6 +7,7 @@ order of its true due time, whether the heap was built live or by a restore.
 
 from collections.abc import Iterator
 from heapq import heappop, heappush
+from math import inf
 
 TimerKey = tuple[str, ...]
 """A kind and the parts of what it is of: `("level", sku, site)`."""
@@ -19,6 +20,8 @@ class Timers:
         """Begin with none."""
         self._heap: list[tuple[int, TimerKey]] = []
         self._armed: dict[TimerKey, int] = {}
+        self.next_ms: float = inf
+        """When the next timer may come up; infinite while there is none."""
 
     def __len__(self) -> int:
         """Return how many keys have a due time."""
@@ -28,6 +31,7 @@ class Timers:
         """Forget all."""
         self._heap = []
         self._armed = {}
+        self.next_ms = inf
 
     def arm(self, timer_key: TimerKey, due_ms: int) -> None:
         """Let `timer_key` come up at `due_ms` or earlier; a later armed time is replaced."""
@@ -35,16 +39,14 @@ class Timers:
         if armed_ms is None or due_ms < armed_ms:
             self._armed[timer_key] = due_ms
             heappush(self._heap, (due_ms, timer_key))
-
-    def is_due(self, now_ms: int) -> bool:
-        """Tell whether a timer may come up now."""
-        return bool(self._heap) and self._heap[0][0] <= now_ms
+            self.next_ms = self._heap[0][0]
 
     def due(self, now_ms: int) -> Iterator[tuple[int, TimerKey]]:
         """Take what comes up by now, in order of (due time, key); it may arm itself again."""
         heap = self._heap
         while heap and heap[0][0] <= now_ms:
             due_ms, timer_key = heappop(heap)
+            self.next_ms = heap[0][0] if heap else inf
             if self._armed.get(timer_key) == due_ms:
                 del self._armed[timer_key]
                 yield due_ms, timer_key

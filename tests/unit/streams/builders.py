@@ -58,7 +58,9 @@ _CODECS: dict[str, Any] = {
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
-def scan(action: ScanAction, units: int = 1, *, seq: int, site: str = SHOP, **more: Any) -> ScanInput:
+def scan(
+    action: ScanAction, units: int = 1, *, seq: int, site: str = SHOP, **more: Any
+) -> ScanInput:
     """Return a scan; `more` names any other field."""
     fields: dict[str, Any] = {
         "sku": SKU,
@@ -67,9 +69,7 @@ def scan(action: ScanAction, units: int = 1, *, seq: int, site: str = SHOP, **mo
         "observed_at_ms": T0,
         "historical": False,
     }
-    return ScanInput(
-        site=site, action=action, quantity_units=units, seq=seq, **{**fields, **more}
-    )
+    return ScanInput(site=site, action=action, quantity_units=units, seq=seq, **{**fields, **more})
 
 
 def reading(value: int, *, at_ms: int, site: str = SHOP, **more: Any) -> ReadingInput:
@@ -104,7 +104,9 @@ def order_line(action: Any, units: int, *, order: str = "o1", site: str = SHOP) 
     return OrderLineInput(order, 1, SKU, site, action, units)
 
 
-def command(verb: CommandVerb, entity_id: str = "", *, name: str = "c1", **more: Any) -> CommandInput:
+def command(
+    verb: CommandVerb, entity_id: str = "", *, name: str = "c1", **more: Any
+) -> CommandInput:
     """Return a command of Ann's."""
     return CommandInput(name, verb, more.pop("sku", SKU), entity_id, "ann", **more)
 

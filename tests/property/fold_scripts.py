@@ -1,0 +1,246 @@
+"""Random scripts of a partition's life for the stock fold: what happens, and when.
+
+A script is drawn from a seed while a fold runs along, so that scans and commands can name transfers
+and requests that exist. Hypothesis shrinks the length.
+"""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any, Final
+
+from hypothesis import strategies as st
+
+from ingest.frames import (
+    BarrierInput,
+    CommandInput,
+    InputItem,
+    LaneRecord,
+    OpeningInput,
+    OrderLineInput,
+    PolicyRecord,
+    ReadingInput,
+    ReferenceEntity,
+    ReferenceInput,
+    ScanInput,
+    SkuRecord,
+    StatusInput,
+    TickInput,
+)
+from streams.contracts.state import NEED, TRANSFER, key_parts
+from tests.unit.streams.builders import T0, Story
+
+SITES: Final = ("hall", "shop-1", "shop-2")
+SKUS: Final = ("milk", "tea")
+STEPS_MAX: Final = 120
+Step = tuple[int, InputItem]
+"""Milliseconds since the step before, and what happens."""
+
+FIRST: Final[list[InputItem]] = [
+    ReferenceInput(
+        1,
+        PolicyRecord(
+            scope="network", min_units=8, max_units=20, autonomy="auto", hysteresis_units=1
+        ),
+    ),
+    *(
+        ReferenceInput(1, LaneRecord(start, end, 40, cooldown_ms=30))
+        for start in SITES
+        for end in SITES
+        if start != end
+    ),
+    *(OpeningInput("import-0", sku, site, 15, 100) for sku in SKUS for site in SITES),
+    *(OpeningInput("import-0", sku, "hall", 60, 100) for sku in SKUS),
+]
+"""What every script begins with: stock and lanes enough that something happens."""
+
+_ACTIONS: Final = (
+    *("sale", "pick", "receive", "return", "waste", "count", "open", "adjust"),
+    *("sale", "sale", "dispatch", "arrive", "dispatch", "arrive", "dispatch", "arrive"),
+)
+_VERBS: Final = (
+    *("approve_transfer", "reject_transfer", "hold_transfer", "edit_transfer", "cancel_transfer"),
+    *("lose_transfer", "reopen_transfer", "order_transfer", "assign_shipment", "close_need"),
+    "release_buffer",
+)
+
+
+def _scan(draw: Random, story: Story) -> InputItem:
+    action = draw.choice(_ACTIONS)
+    units = draw.randint(-9, 9) if action == "adjust" else draw.randint(0, 12)
+    named = draw.choice(("", "", _entity(draw, story, TRANSFER)))
+    sku = named.split("-")[1] if named else draw.choice(SKUS)
+    return ScanInput(
+        sku=sku,
+        site=draw.choice(SITES),
+        source=draw.choice(("scanner-1", "scanner-2")),
+        boot=draw.choice(("b1", "b2")),
+        seq=draw.choice((draw.randint(0, 400), draw.randint(0, 4_000))),
+        observed_at_ms=T0 + draw.randint(0, 500),
+        historical=draw.random() < 0.2,
+        action=action,
+        quantity_units=units,
+        transfer_id=named,
+        counterpart_site=draw.choice(("", *SITES)),
+        unit_cost_minor=draw.choice((-1, 7, 100)),
+    )
+
+
+def _reading(draw: Random, _story: Story) -> InputItem:
+    return ReadingInput(
+        sku=draw.choice(SKUS),
+        site=draw.choice(SITES),
+        location="aisle",
+        source=draw.choice(("sensor-1", "sensor-2")),
+        channel=draw.choice("01"),
+        boot="b1",
+        seq=draw.randint(0, 100),
+        observed_at_ms=T0 + draw.randint(0, 500),
+        historical=draw.random() < 0.2,
+        kind="units",
+        value=draw.randint(0, 30),
+    )
+
+
+def _status(draw: Random, _story: Story) -> InputItem:
+    return StatusInput(
+        device=draw.choice(("sensor-1", "sensor-2")),
+        site=draw.choice(SITES),
+        online=draw.random() < 0.5,
+        boot=draw.choice(("b1", "b1", "b2")),
+        battery_pct=draw.choice((-1, 50)),
+        sku=draw.choice(("", *SKUS)),
+        channel=draw.choice("01"),
+    )
+
+
+def _command(draw: Random, story: Story) -> InputItem:
+    verb = draw.choice(_VERBS)
+    entity_id = _entity(draw, story, NEED if verb == "close_need" else TRANSFER)
+    return CommandInput(
+        command_id=f"c{draw.randint(0, 500)}",
+        verb=verb,
+        sku=draw.choice(SKUS),
+        entity_id=entity_id,
+        actor="ann",
+        expected_version=draw.choice((-1, -1, -1, 1)),
+        quantity_units=draw.randint(0, 9),
+        site=draw.choice(SITES),
+        to_site=draw.choice(SITES),
+        shipment_id="shipment-1",
+    )
+
+
+def _entity(draw: Random, story: Story, kind: str) -> str:
+    names = sorted(key_parts(raw)[1] for raw in story.state if key_parts(raw)[0] == kind)
+    return draw.choice([f"{kind}-milk-999", *names[-6:]])
+
+
+def _order(draw: Random, _story: Story) -> InputItem:
+    return OrderLineInput(
+        f"o{draw.randint(0, 5)}",
+        1,
+        draw.choice(SKUS),
+        draw.choice(SITES),
+        draw.choice(("reserve", "release", "fulfil")),
+        draw.randint(0, 9),
+    )
+
+
+def _opening(draw: Random, _story: Story) -> InputItem:
+    return OpeningInput(
+        draw.choice(("import-1", "import-2")),
+        draw.choice(SKUS),
+        draw.choice(SITES),
+        draw.randint(0, 30),
+        draw.choice((0, 33, 100)),
+    )
+
+
+def _policy(draw: Random) -> PolicyRecord:
+    return PolicyRecord(
+        scope=draw.choice(("network", "site", "category", "sku", "sku_site")),
+        site=draw.choice(SITES),
+        category=draw.choice(("dairy", "dry")),
+        sku=draw.choice(SKUS),
+        min_units=draw.choice((None, 0, 5, 12)),
+        max_units=draw.choice((None, 15, 40)),
+        multiple_units=draw.choice((None, 1, 6)),
+        hysteresis_units=draw.choice((None, 2)),
+        dwell_ms=draw.choice((None, 0, 70)),
+        autonomy=draw.choice((None, "observe", "suggest", "auto_within_limits", "auto")),
+        auto_units_max=draw.choice((None, 10)),
+        hold_back_units=draw.choice((None, 5)),
+        lead_witness=draw.choice((None, "book", "shelf")),
+        negative_stock=draw.choice((None, "refuse", "flag", "allow")),
+        blind_after_ms=draw.choice((None, 90)),
+        proposal_ttl_ms=draw.choice((None, 300)),
+        transit_overdue_ms=draw.choice((None, 200)),
+        buffer_units=draw.choice((None, 0, 3)),
+    )
+
+
+def _reference(draw: Random, _story: Story) -> InputItem:
+    start, end = draw.sample(SITES, 2)
+    entities: tuple[ReferenceEntity, ...] = (
+        _policy(draw),
+        LaneRecord(start, end, draw.choice((0, 50)), draw.randint(0, 2), draw.choice((0, 100))),
+        SkuRecord(draw.choice(SKUS), category=draw.choice(("dairy", "dry")), unit_cost_minor=50),
+    )
+    return ReferenceInput(draw.randint(1, 3), draw.choice(entities), draw.random() < 0.2)
+
+
+def _tick(draw: Random, story: Story) -> InputItem:
+    return TickInput(story.now_ms + draw.randint(0, 60))
+
+
+def _barrier(_draw: Random, _story: Story) -> InputItem:
+    return BarrierInput("barrier-1", 0)
+
+
+_KINDS: Final[tuple[tuple[Callable[[Random, Story], InputItem], int], ...]] = (
+    (_scan, 12),
+    (_reading, 5),
+    (_status, 2),
+    (_command, 7),
+    (_order, 2),
+    (_opening, 1),
+    (_reference, 2),
+    (_tick, 1),
+    (_barrier, 1),
+)
+
+
+def script_of(seed: int, length: int, only: tuple[type, ...] = ()) -> list[Step]:
+    """Return a script drawn from a seed; `only` leaves other inputs out."""
+    draw = Random(seed)  # noqa: S311 - a test's seed
+    kinds, weights = zip(*_KINDS, strict=True)
+    story = Story(partition_count=3)
+    story.tell(*FIRST)
+    script: list[Step] = []
+    while len(script) < length:
+        item = draw.choices(kinds, weights)[0](draw, story)
+        if only and not isinstance(item, only):
+            continue
+        after_ms = draw.choice((0, 0, 1, 10, 40))
+        story.tell(item, after_ms=after_ms)
+        script.append((after_ms, item))
+    return script
+
+
+def scripts(*only: type) -> st.SearchStrategy[list[Step]]:
+    """Return scripts of every length; `only` leaves other inputs out."""
+    return st.builds(script_of, st.integers(0, 2**32), st.integers(0, STEPS_MAX), st.just(only))
+
+
+def run(
+    script: list[Step],
+    after_each: Callable[[Story, int], Any] = lambda story, _: story.drain(),
+) -> Story:
+    """Fold a script, one frame a step; `after_each` drains, or restores, or does nothing."""
+    story = Story(partition_count=3)
+    story.tell(*FIRST)
+    for number, (after_ms, item) in enumerate(script):
+        story.fold_frame(item, after_ms=after_ms)
+        after_each(story, number)
+    story.drain()
+    return story

@@ -1,0 +1,272 @@
+"""What holds for the stock fold whatever happens to a partition."""
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.contracts.topics import DEAD_LETTERS, MOVEMENTS
+from ingest.frames import INPUT_FRAMES, CommandInput, ReadingInput, ReferenceInput, ScanInput
+from streams.contracts.events import (
+    BreachCleared,
+    BreachOpened,
+    CommandAccepted,
+    CommandRefused,
+    TransferChanged,
+)
+from streams.contracts.ledger import scan_cause
+from streams.contracts.state import TRANSFER_OPEN
+from tests.property.fold_scripts import (
+    FIRST,
+    SITES,
+    STEPS_MAX,
+    Step,
+    run,
+    script_of,
+    scripts,
+)
+from tests.unit.streams.builders import T0, Story
+
+EXAMPLES = settings(max_examples=40, deadline=None)
+
+
+def _on_the_way(transfer: Any) -> int:
+    return int(transfer.dispatched_units - transfer.received_units - transfer.lost_units)
+
+
+@EXAMPLES
+@given(scripts(), st.sets(st.integers(0, STEPS_MAX)), st.sets(st.integers(0, STEPS_MAX)))
+def test_state_and_outputs_do_not_depend_on_drains_or_restores(
+    script: list[Step], drained: set[int], restored: set[int]
+) -> None:
+    """A fold that drains seldom and is restored in between says and keeps the same."""
+
+    def now_and_then(story: Story, number: int) -> None:
+        if number in restored:
+            story.restore()
+        elif number in drained:
+            story.drain()
+
+    plain = run(script)
+    other = run(script, now_and_then)
+    assert other.state == plain.state
+    assert other.said() == plain.said()
+
+
+@EXAMPLES
+@given(scripts(), st.data())
+def test_frame_borders_do_not_matter(script: list[Step], data: st.DataObject) -> None:
+    """Items received together fold the same in one frame as in many."""
+    plain = run([(0, item) for _, item in script])
+    story = Story(partition_count=3)
+    items = [*FIRST, *(item for _, item in script)]
+    while items:
+        size = data.draw(st.integers(1, len(items)))
+        frame, items = items[:size], items[size:]
+        story.fold.fold(INPUT_FRAMES.encode(frame, received_at_ms=T0))
+    story.drain()
+    assert story.state == plain.state
+    assert story.said() == plain.said()
+
+
+@EXAMPLES
+@given(scripts())
+def test_duplicates_change_nothing(script: list[Step]) -> None:
+    """Readings, scans and commands may come twice, at once and again at the end."""
+    repeatable = (ReadingInput, ScanInput, CommandInput)
+    twice: list[Step] = []
+    for after_ms, item in script:
+        twice.append((after_ms, item))
+        if isinstance(item, repeatable):
+            twice.append((0, item))
+    twice.extend((0, item) for _, item in script if isinstance(item, repeatable))
+    plain, other = run(script), run(twice)
+    assert other.state == plain.state
+    told, told_again = plain.said(), other.said()
+    letters = told.pop((DEAD_LETTERS.name, 0), [])
+    letters_again = told_again.pop((DEAD_LETTERS.name, 0), [])
+    assert told_again == told
+    assert set(letters) <= set(letters_again)
+
+
+@EXAMPLES
+@given(scripts(ReadingInput), st.randoms(use_true_random=False))
+def test_readings_may_come_in_any_order(script: list[Step], shuffle: Any) -> None:
+    """The newest observed reading of each channel counts, whatever the order."""
+    history = [item for _, item in script if isinstance(item, ReadingInput)]
+    by_time = {
+        (entry.sku, entry.site, entry.source, entry.channel, entry.observed_at_ms, entry.seq): entry
+        for entry in history
+    }
+    unique = list(by_time.values())
+    shuffled = list(unique)
+    shuffle.shuffle(shuffled)
+
+    def seen(entries: list[ReadingInput]) -> list[Any]:
+        story = run([(0, entry) for entry in entries])
+        return [
+            (level.sku, level.site, [(c.channel, c.units, c.observed_at_ms) for c in level.sensed])
+            for level in story.levels()
+        ]
+
+    assert seen(shuffled) == seen(unique)
+
+
+@EXAMPLES
+@given(scripts())
+def test_the_table_is_the_sum_of_the_ledger(script: list[Step]) -> None:
+    """Book, reserved and value of each level are the sums of its movements; each id is once."""
+    story = run(script)
+    sums: dict[tuple[str, str, str], int] = defaultdict(int)
+    values: dict[tuple[str, str], int] = defaultdict(int)
+    for movement in story.movements():
+        place = (movement.sku, movement.site)
+        sums[*place, movement.bucket] += movement.quantity_units
+        assert movement.after_units == movement.before_units + movement.quantity_units
+        if movement.bucket == "on_hand":
+            assert movement.after_units == sums[*place, "on_hand"]
+            values[place] += movement.value_minor
+    for level in story.levels():
+        place = (level.sku, level.site)
+        assert level.on_hand_units == sums[*place, "on_hand"]
+        assert level.reserved_units == sums[*place, "reserved"]
+        assert level.value_minor == values[place]
+        assert level.on_hand_units or level.value_minor == 0
+    ids = [movement.movement_id for movement in story.movements()]
+    assert len(ids) == len(set(ids))
+
+
+@EXAMPLES
+@given(scripts(ScanInput))
+def test_each_scan_leaves_one_movement_at_its_site(script: list[Step]) -> None:
+    """No scan vanishes: it has one movement of its own, or a dead letter, or is a repeat."""
+    story = run(script)
+    found = Counter(
+        (movement.cause, movement.site)
+        for movement in story.movements()
+        if movement.bucket == "on_hand" and movement.kind != "dispatch_inferred"
+    )
+    letters = {output.key for output in story.outputs if output.topic.endswith("dead-letters")}
+    seen: set[tuple[str, str, int, bool]] = set()
+    for _, item in script:
+        assert isinstance(item, ScanInput)
+        name = (item.source, item.boot, item.seq, item.historical)
+        cause = scan_cause(item.source, item.boot, item.seq)
+        if name in seen:
+            continue
+        seen.add(name)
+        posted = found[cause, item.site] >= 1
+        assert posted or f"too_old-0-{cause}".encode() in letters
+
+
+@EXAMPLES
+@given(scripts())
+def test_units_are_conserved(script: list[Step]) -> None:
+    """On hand, on the way and lost are what came in from outside less what went out."""
+    story = run(script)
+    inside = {"dispatch", "dispatch_inferred", "arrive"}
+    outside: dict[str, int] = defaultdict(int)
+    for movement in story.movements():
+        carried = movement.kind in inside and movement.transfer_id
+        if movement.bucket == "on_hand" and not carried:
+            outside[movement.sku] += movement.quantity_units
+    for transfer in story.transfers():
+        assert min(_on_the_way(transfer), transfer.received_units, transfer.lost_units) >= 0
+    for sku in {level.sku for level in story.levels()}:
+        on_hand = sum(level.on_hand_units for level in story.levels() if level.sku == sku)
+        moving = sum(
+            _on_the_way(transfer) + transfer.lost_units
+            for transfer in story.transfers()
+            if transfer.sku == sku
+        )
+        assert on_hand + moving == outside[sku]
+    for site in SITES:
+        sums = sum(
+            movement.quantity_units
+            for movement in story.movements()
+            if movement.bucket == "in_transit" and movement.site == site
+        )
+        moving = sum(_on_the_way(t) for t in story.transfers() if t.to_site == site)
+        assert sums == moving
+
+
+@EXAMPLES
+@given(scripts())
+def test_breaches_open_and_clear_in_turn(script: list[Step]) -> None:
+    """Of each kind at each level: opened, cleared, opened; a clear names the opened one."""
+    story = run(script)
+    is_open: dict[tuple[str, str, str], str] = {}
+    for event in story.items("shelfstream.events", BreachOpened | BreachCleared):  # type: ignore[type-var]
+        place = (event.sku, event.site, event.kind)
+        if isinstance(event, BreachOpened):
+            assert place not in is_open
+            is_open[place] = event.breach_id
+        else:
+            assert is_open.pop(place) == event.breach_id
+    for level in story.levels():
+        for breach in level.breaches:
+            place = (level.sku, level.site, breach.kind)
+            assert is_open.pop(place, "") == breach.breach_id
+    assert not is_open
+
+
+@EXAMPLES
+@given(scripts())
+def test_nobody_is_asked_to_give_what_it_must_keep(script: list[Step]) -> None:
+    """An automatic transfer never takes a donor below what it keeps."""
+    story = run(script)
+    for event in story.events(TransferChanged):
+        numbers = event.transfer.decided_from
+        if event.transfer.version == 1 and event.transfer.breach_id:
+            free = numbers["donor_available_units"] - numbers["donor_planned_units"]
+            assert free - event.transfer.quantity_units >= numbers["donor_kept_units"]
+
+
+@EXAMPLES
+@given(scripts())
+def test_a_position_counts_nothing_twice(script: list[Step]) -> None:
+    """What is expected and on order at a level is what its open transfers and request say."""
+    story = run(script)
+    needs = {need.need_id: need for need in story.needs()}
+    for level in story.levels():
+        expected = planned = 0
+        for transfer in story.transfers():
+            if transfer.sku != level.sku or transfer.state not in TRANSFER_OPEN:
+                continue
+            to_leave = max(0, transfer.quantity_units - transfer.dispatched_units)
+            if transfer.to_site == level.site:
+                expected += to_leave + _on_the_way(transfer)
+            if transfer.from_site == level.site:
+                planned += to_leave
+        assert (level.in_transit_in_units, level.in_transit_out_units) == (expected, planned)
+        on_order = 0
+        if level.need_id:
+            need = needs[level.need_id]
+            assert need.state == "open"
+            on_order = need.quantity_units - need.received_units
+        assert level.on_order_units == on_order
+    open_needs = [need for need in story.needs() if need.state == "open"]
+    assert len(open_needs) == len({(need.sku, need.site) for need in open_needs})
+
+
+@EXAMPLES
+@given(scripts())
+def test_each_command_is_answered_once(script: list[Step]) -> None:
+    """Accepted or refused, and never again."""
+    story = run(script)
+    answers = Counter(
+        event.command_id
+        for event in [*story.events(CommandAccepted), *story.events(CommandRefused)]
+    )
+    asked = {item.command_id for _, item in script if isinstance(item, CommandInput)}
+    assert answers == Counter(asked)
+
+
+@EXAMPLES
+@given(scripts(ReferenceInput, ScanInput))
+def test_reference_data_survives_a_restore(script: list[Step]) -> None:
+    """Rules after a restore are those before it: the next shortage is judged the same."""
+    plain, other = run(script), run(script, lambda story, _: story.restore())
+    assert other.items(MOVEMENTS.name, object) == plain.items(MOVEMENTS.name, object)  # type: ignore[type-var]
+    assert other.state == plain.state
