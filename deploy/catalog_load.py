@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aiokafka.errors import ProducerFenced
-
 from deploy.catalog_records import frame_records, load_records
 from ingest.catalog import Catalog
 from ingest.catalog_changes import Change, changes
 from ingest.catalog_check import check
 from ingest.catalog_faults import Marks, refusal
-from ingest.contracts.errors import CatalogError, InstallationError
+from ingest.contracts.errors import CatalogError, FencedError, InstallationError
 from ingest.contracts.reference import CatalogFile, Installation
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import CATALOG, INPUTS
@@ -83,7 +81,7 @@ async def load_catalog(
         return LoadResult(load.version, tuple(load.changes), written=False)
     try:
         await write_transaction(kafka, TRANSACTIONAL_ID, load.records)
-    except ProducerFenced as error:
+    except FencedError as error:
         raise CatalogError("a later load has taken over; nothing of this one is visible") from error
     return LoadResult(load.version, tuple(load.changes), written=bool(load.changes))
 
@@ -100,6 +98,7 @@ async def import_openings(
         now_ms: Wall clock, UTC milliseconds; not used where time is driven.
 
     Raises:
+        FencedError: Another import began meanwhile; nothing of this one is visible.
         InstallationError: The installation was never recorded.
         KafkaError: Kafka can't be written; nothing is visible then.
     """

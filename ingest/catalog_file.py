@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from ingest.catalog_check import check
 from ingest.catalog_csv import CSV_SECTIONS, read_csv
-from ingest.catalog_faults import Mark, Marks, faults_of, refusal
+from ingest.catalog_faults import Fault, Mark, Marks, faults_of, refusal
 from ingest.catalog_tree import Draft, translate
 from ingest.catalog_yaml import read_yaml
 from ingest.contracts.errors import CatalogError
@@ -66,6 +66,8 @@ def catalog_source(texts: Iterable[tuple[str, str]]) -> CatalogSource:
     except ValidationError as error:
         raise refusal([*draft.faults, *faults_of(error)], draft.marks) from error
     faults = [*draft.faults, *check(catalog)]
+    if not catalog.sites:
+        faults.append(Fault((), "a catalogue needs at least one site"))
     if faults:
         raise refusal(faults, draft.marks)
     return CatalogSource(catalog, draft.marks)

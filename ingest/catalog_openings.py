@@ -1,4 +1,4 @@
-"""Opening stock from a CSV file: site, sku, quantity, unit_cost_minor and, if wanted, when. Pure."""
+"""Opening stock from a CSV file: site, sku, quantity, unit_cost_minor, effective_at. Pure."""
 
 import csv
 import datetime as dt

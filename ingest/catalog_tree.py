@@ -65,7 +65,7 @@ def translate(draft: Draft) -> None:
             number = _date_ms(value) if name == VALID_FROM else _duration_ms(name, value)
             if isinstance(number, str):
                 draft.fault(at, number)
-                continue
+                number = 0  # told already; the field need not be missed as well
             entity[target] = number
             if at in draft.marks:
                 draft.marks[(*place, target)] = draft.marks[at]

@@ -10,8 +10,9 @@ from itertools import groupby
 from typing import Final, NamedTuple, Self, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import InvalidProducerIdMapping, KafkaError, ProducerFenced
 
+from ingest.contracts.errors import FencedError
 from ingest.contracts.settings import KafkaSettings
 from streams.engine.adapters.connection import (
     FETCH_PARTITION_BYTES_MAX,
@@ -217,7 +218,7 @@ async def write_transaction(
     what it reads then can't be changed by an earlier writer any more.
 
     Raises:
-        ProducerFenced: A later writer of this id has taken over; nothing is visible.
+        FencedError: A later writer of this id has taken over; nothing is visible.
         KafkaError: The broker refused it or could not be asked; nothing is visible.
     """
     producer = AIOKafkaProducer(
@@ -228,8 +229,12 @@ async def write_transaction(
     )
     async with producer:
         made = await records() if callable(records) else records
-        if made:
+        if not made:
+            return
+        try:
             await _write_all(producer, made)
+        except (ProducerFenced, InvalidProducerIdMapping) as error:
+            raise FencedError(f"a later writer has taken {transactional_id} over") from error
 
 
 async def _write_all(producer: AIOKafkaProducer, records: Sequence[Writable]) -> None:

@@ -1,0 +1,63 @@
+"""Sends one command to the stock fold and waits a little for the answer in `events`."""
+
+import asyncio
+
+from deploy.catalog_load import input_time_ms, installation_of, read_catalog
+from ingest.contracts.commands import ANSWER_WAIT_MS, Command, command_input, command_sku
+from ingest.contracts.settings import KafkaSettings
+from ingest.contracts.topics import EVENTS, INPUTS
+from ingest.frames import INPUT_FRAMES
+from ingest.partitions import partition_of
+from streams.contracts.events import EVENT_FRAMES, CommandAccepted, CommandRefused
+from streams.engine.adapters.reader import RecordWriter, TopicReader, TopicRecord, end_offsets
+
+Answer = CommandAccepted | CommandRefused
+
+_POLL_MS = 50
+
+
+async def send_command(
+    kafka: KafkaSettings, command: Command, *, now_ms: int, wait_ms: int = ANSWER_WAIT_MS
+) -> Answer | None:
+    """Write a command and return its answer; None where none came in time.
+
+    Args:
+        kafka: Where Kafka is.
+        command: What is asked.
+        now_ms: Wall clock, UTC milliseconds; not used where time is driven.
+        wait_ms: How long to wait for the answer.
+
+    Raises:
+        InstallationError: The installation was never recorded, or a topic is missing.
+        KafkaError: Kafka can't be read or written.
+    """
+    installation = installation_of(await read_catalog(kafka))
+    partition = partition_of(command_sku(command), installation.partition_count)
+    frame = INPUT_FRAMES.encode(
+        [command_input(command)], received_at_ms=input_time_ms(installation, now_ms)
+    )
+    before = await end_offsets(kafka, EVENTS.name)
+    async with TopicReader(kafka, EVENTS.name, from_offsets=before) as events:
+        async with RecordWriter(kafka) as writer:
+            await writer.write(INPUTS.name, partition, None, frame)
+        try:
+            async with asyncio.timeout(wait_ms / 1_000):
+                return await _answer(events, command.command_id)
+        except TimeoutError:
+            return None
+
+
+async def _answer(events: TopicReader, command_id: str) -> Answer:
+    while True:
+        found = answer_in(await events.poll(timeout_ms=_POLL_MS), command_id)
+        if found is not None:
+            return found
+
+
+def answer_in(records: list[TopicRecord], command_id: str) -> Answer | None:
+    """Return the answer to a command among records of the events topic."""
+    for record in records:
+        for event in EVENT_FRAMES.decode(record.value).items if record.value else []:
+            if isinstance(event, Answer) and event.command_id == command_id:
+                return event
+    return None
