@@ -227,7 +227,12 @@ class MqttSource:
 
     def _handed_out(self, limit: int) -> list[Message]:
         held, size = self._held, 0
-        out: list[Message] = []
+        if len(held) <= limit and self._held_bytes < POLL_BYTES_MAX:
+            self._held_bytes = 0
+            out = list(held)
+            held.clear()
+            return out
+        out = []
         while held and len(out) < limit and size < POLL_BYTES_MAX:
             message = held.popleft()
             size += len(message[1])
