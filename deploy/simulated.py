@@ -1,4 +1,4 @@
-"""Loads a simulated network, or the articles of an order log, as `shelfstream catalog load` does."""
+"""Loads a simulated network, or an order log's articles, as `shelfstream catalog load` does."""
 
 from typing import Final
 
@@ -15,11 +15,11 @@ OPENING_IMPORT_ID: Final = "simulated-opening"
 
 
 async def load_network(network: Network, place: Surroundings, *, now_ms: int) -> int:
-    """Load a network's catalogue, and its opening stock the first time; return the load's number.
+    """Load a network's catalogue and its opening stock; return the load's number.
 
     Args:
         network: What is simulated.
-        place: Where; its oracle file tells whether stock was opened already.
+        place: Where.
         now_ms: Wall clock, UTC milliseconds.
 
     Raises:
@@ -28,8 +28,6 @@ async def load_network(network: Network, place: Surroundings, *, now_ms: int) ->
         KafkaError: Kafka can't be read or written.
     """
     version = await _load(network_catalogue(network), place, now_ms)
-    if place.oracle_file.is_file():
-        return version
     costs = {article.sku: article.unit_cost_minor for article in network.articles}
     openings = [
         OpeningInput(OPENING_IMPORT_ID, sku, site, units, costs[sku])

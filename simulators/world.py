@@ -68,6 +68,7 @@ class World:
         self.now_ms = now_ms
         self.lost_sales_units = 0
         self._rng = rng
+        self._sites = frozenset(network.sites)
         self._shoppers = Shoppers(
             network.shops, network.articles, wishes_per_s=rates.wishes_per_s, rng=rng
         )
@@ -84,8 +85,8 @@ class World:
         self._reading_debt = 0.0
         self._read_at_ms: dict[tuple[str, str], int] = {}
         oracle.watched = list(self._channels)
-        if not oracle.stock:
-            for (site, sku), units in network.opening.items():
+        for (site, sku), units in network.opening.items():
+            if (site, sku) not in oracle.stock:
                 oracle.open(site, sku, units)
         for carriage in oracle.carriages.values():
             self._plan(max(now_ms, carriage.due_at_ms), carriage.transfer_id)
@@ -98,6 +99,8 @@ class World:
             self._hear_need(event.need)
 
     def _hear_need(self, need: Need) -> None:
+        if need.site not in self._sites:
+            return
         # A request may grow while its first delivery is on the road: only the rest is ordered.
         ordered_units = self._ordered.get(need.need_id, 0)
         rest_units = need.quantity_units - ordered_units
@@ -110,6 +113,8 @@ class World:
 
     def _hear_transfer(self, transfer: Transfer) -> None:
         name = transfer.transfer_id
+        if not {transfer.from_site, transfer.to_site} <= self._sites:
+            return  # of another network that the same installation has had
         if transfer.state == "approved" and self._first_heard(name):
             self._plan(self.now_ms + self._rng.randrange(*HANDLING_MS), transfer)
         elif transfer.state in ENDED_STATES and self._heard.get(name):

@@ -21,7 +21,7 @@ from deploy.simulated import load_replay
 from ingest.contracts.errors import InstallationError, ShelfstreamError
 from simulators.adapters.files import oracle_save
 from simulators.checking import TIMEOUT_S_DEFAULT, verified
-from simulators.compose import Surroundings, surroundings
+from simulators.compose import Surroundings, oracle_of, surroundings
 from simulators.greeting import greeted
 from simulators.oracle import Oracle
 from simulators.orderlog import (
@@ -128,7 +128,7 @@ async def replayed(
     _tell_survey(found, quiet=as_json)
     sites = replay_sites(plan.site_count)
     boot = f"replay-{place.now_ms():x}"
-    truth = replay_oracle(found, sites, boot)
+    truth = replay_oracle(found, sites, boot, oracle_of(place))
     oracle_save(place.oracle_file, truth)
     version = await load_replay(found, sites, place, now_ms=found.first_at_ms)
     figures = await _played(plan, place, found=found, sites=sites, boot=boot, version=version)

@@ -1,6 +1,7 @@
 """`shelfstream verify`: compares the live table and the ledger with the oracle."""
 
 import asyncio
+import logging
 import os
 import time
 import uuid
@@ -18,6 +19,7 @@ from simulators.checking import TIMEOUT_S_DEFAULT, verified
 from simulators.screen import agreement_table
 from simulators.settings import ORACLE_FILE_NAME
 from simulators.verification import Agreement
+from streams.engine.logs import configure_logs
 
 
 def verify(
@@ -30,6 +32,7 @@ def verify(
     ] = TIMEOUT_S_DEFAULT,
 ) -> None:
     """Compare stock and ledger with the oracle; 1 if anything is lost, doubled or different."""
+    configure_logs(logging.WARNING)
     environ = os.environ  # noqa: TID251 - a command is a main
     home = Path(environ.get(HOME_VARIABLE, ".shelfstream"))
     begun_s = time.monotonic()

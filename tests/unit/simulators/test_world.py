@@ -221,3 +221,31 @@ def test_faults_are_chosen_by_name() -> None:
         assert "fire is no fault" in str(error)  # noqa: PT017 - the sentence is what is tested
     else:
         raise AssertionError("fire was taken for a fault")
+
+
+def test_another_network_is_none_of_our_business() -> None:
+    """An installation may hold sites of an earlier replay: our staff do not serve them."""
+    world = a_world(rates=QUIET)
+    strange = a_transfer("approved")
+    strange.transfer.to_site = "site-01"
+    world.hear(strange)
+    need = Need(
+        need_id="need-A-1",
+        sku="A",
+        site="site-01",
+        from_site="",
+        state="open",
+        quantity_units=1,
+        opened_at_ms=0,
+    )
+    world.hear(NeedChanged(at_ms=0, need=need))
+    assert not world.step(HOUR_MS)
+
+
+def test_stock_is_opened_where_the_oracle_knows_none() -> None:
+    """A run that goes on keeps what it had and opens what is new."""
+    oracle = Oracle()
+    oracle.open("shop-01", "SKU-0001", 3)
+    world = World(a_network(), QUIET, Random(1), oracle, now_ms=0)
+    assert oracle.units("shop-01", "SKU-0001") == 3
+    assert oracle.units("shop-01", "SKU-0002") == world.network.opening["shop-01", "SKU-0002"]

@@ -1,0 +1,157 @@
+"""The real command on a real stack in driven time: replay, simulate with faults, verify."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from deploy.home import Home
+from deploy.local import running_stack
+from deploy.plan import StackOptions
+from ingest.contracts.settings import HOME_VARIABLE
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+COMMAND_S_MAX = 240
+KAFKA_HEAP_MIB = 384
+HEADER = "invoiced_at,invoice,stock_code,quantity,unit_price,customer_id,country"
+ROOT = Path(__file__).parents[2]
+REAL_LOG = ROOT.parent / "shared" / "data" / "online_retail.csv.gz"
+ODD_CODES = ["85123A", " 85123a ", "BANK CHARGES", "a/b+c#d", "Ünïcode", '"quoted", comma']
+
+
+class Shell:
+    """Runs `shelfstream` against one stack."""
+
+    def __init__(self, home: Home, environ: dict[str, str]) -> None:
+        """Take the stack's home and the environment of its commands."""
+        self.home = home
+        self._environ = {**environ, HOME_VARIABLE: str(home.path)}
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run one command to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "deploy.cli", *words],
+            cwd=ROOT,
+            env=self._environ,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_S_MAX,
+            check=False,
+        )
+
+    def verified(self, *words: str) -> tuple[int, dict[str, Any]]:
+        """Run verify; return its exit code and its figures."""
+        told = self.run("verify", "--json", *words)
+        return told.returncode, json.loads(told.stdout)
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """Run the whole stack in driven time, without InfluxDB, for the tests of this module."""
+    home = Home(tmp_path_factory.mktemp("replay") / "home")
+    options = StackOptions(time="driven", influx=False, kafka_heap_mib=KAFKA_HEAP_MIB)
+    environ = {n: v for n, v in os.environ.items() if not n.startswith("SHELFSTREAM_")}  # noqa: TID251 - a main of tests
+    with running_stack(home, options, environ, say=lambda _: None):
+        yield Shell(home, environ)
+
+
+def synthetic_log(path: Path, lines: int) -> int:
+    """Write an order log with odd codes, returns, big and zero quantities; return zero lines."""
+    rng = Random(7)
+    rows, zeros = [HEADER], 0
+    for number in range(lines):
+        quantity = rng.choice([1, 2, 6, 12, 80_995, -1, -80_995, 0])
+        zeros += quantity == 0
+        code = rng.choice(ODD_CODES).replace('"', '""')
+        customer = rng.choice(["", "17850", "13047", "12583"])
+        minutes = 480 + number // 60
+        rows.append(
+            f"2011-01-04 {minutes // 60:02d}:{minutes % 60:02d}:00,{536365 + number // 4},"
+            f'"{code}",{quantity},1.25,{customer},France'
+        )
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return zeros
+
+
+def test_a_replayed_log_is_exact(shell: Shell, tmp_path: Path) -> None:
+    """2,000 lines with every oddity: each scan once, each key the plain sum of the file."""
+    log = tmp_path / "orders.csv"
+    zeros = synthetic_log(log, 2_000)
+    told = shell.run("replay", str(log), "--sites", "5", "--verify", "--json")
+    assert told.returncode == 0, told.stderr
+    assert f"quantity 0: {zeros}" in told.stderr
+    figures, found = _objects(told.stdout)
+    assert figures["accepted_events"] == figures["lines"] == 2_000 - zeros
+    assert (found["scans"], found["lost"], found["doubled"], found["differ"]) == (
+        2_000 - zeros,
+        0,
+        0,
+        0,
+    )
+    assert found["agree"] == found["keys"] > 0
+
+
+def test_an_error_of_one_unit_is_found(shell: Shell) -> None:
+    """Were the truth one unit or one scan off, verify would say so and end with 1."""
+    oracle_file = shell.home.path / "oracle.json"
+    truth = json.loads(oracle_file.read_text(encoding="utf-8"))
+    site, stock = next(iter(truth["stock"].items()))
+    sku = next(iter(stock))
+    truth["stock"][site][sku] += 1
+    truth["scans"][0]["last"] += 1
+    wrong = oracle_file.with_name("wrong.json")
+    wrong.write_text(json.dumps(truth), encoding="utf-8")
+    code, found = shell.verified("--oracle", str(wrong))
+    assert (code, found["exact"], found["differ"], found["lost"]) == (1, False, 1, 1)
+    assert shell.verified()[0] == 0
+
+
+def test_a_simulation_with_all_faults_is_exact(shell: Shell) -> None:
+    """Repeats, disorder, outages and restarts: book, ledger and sensors are still the truth."""
+    told = shell.run(
+        "simulate",
+        *("--sites", "6", "--skus", "20", "--seconds", "12", "--rate", "200", "--speed", "120"),
+        *("--faults", "dup,disorder,offline,restart"),
+        *("--oracle", str(shell.home.path / "oracle.json")),
+    )
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout)["unaccepted_events"] == 0
+    code, found = shell.verified()
+    assert (code, found["exact"]) == (0, True), found["differences"]
+
+
+@pytest.mark.skipif(not REAL_LOG.is_file(), reason="the real order log is not beside the project")
+def test_the_head_of_a_real_log_is_exact(shell: Shell) -> None:
+    """5,000 real lines, after everything the tests before have left in the table."""
+    told = shell.run("replay", str(REAL_LOG), "--limit", "5000", "--verify", "--json")
+    assert told.returncode == 0, told.stderr
+    figures, found = _objects(told.stdout)
+    assert figures["lines"] == 5_000
+    assert found["exact"] is True
+
+
+def test_a_file_that_is_no_order_log_is_refused(shell: Shell, tmp_path: Path) -> None:
+    """One sentence, and nothing is sent."""
+    log = tmp_path / "other.csv"
+    log.write_text("a,b\n1,2\n", encoding="utf-8")
+    told = shell.run("replay", str(log))
+    assert told.returncode == 1
+    assert "the file has no column" in told.stderr
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    decoder, place, found = json.JSONDecoder(), 0, []
+    text = text.strip()
+    while place < len(text):
+        value, place = decoder.raw_decode(text, place)
+        found.append(value)
+        while place < len(text) and text[place].isspace():
+            place += 1
+    return found
