@@ -54,7 +54,9 @@ def dispatch_scan(store: Store, scan: ScanInput) -> None:
         flag(transfer, "ad_hoc")
         needs.allot(store, scan.sku, scan.counterpart_site, scan.site, quantity_units)
     flags = ["inferred_before"] if confirmed else []
-    value_minor = _leave(store, level, scan, transfer, quantity_units, flags)
+    value_minor = _leave(
+        store, level, scan, transfer=transfer, quantity_units=quantity_units, flags=flags
+    )
     cause = scan_cause(scan.source, scan.boot, scan.seq)
     for other, units in confirmed:
         other.inferred_units -= units
@@ -125,7 +127,7 @@ def arrive_scan(store: Store, scan: ScanInput) -> None:
         level,
         "arrive",
         quantity_units,
-        value_minor,
+        book.receipt_value_minor(level, quantity_units, value_minor),
         cause=cause,
         effective_at_ms=scan.observed_at_ms,
         transfer_id=shares[0][0].transfer_id if shares else "",
@@ -234,7 +236,7 @@ def _leaving_transfer(
         return named
     if quantity_units or not confirmed:
         for transfer in _leaving(store, scan):
-            if transfer.dispatched_units < transfer.quantity_units:
+            if planned_units(transfer) > 0:
                 return transfer
     return confirmed[-1][0] if confirmed else None
 
@@ -257,12 +259,12 @@ def _shares(store: Store, scan: ScanInput) -> list[tuple[Transfer, int]]:
         for transfer in _candidates(store, scan.sku)
         if transfer.to_site == scan.site
         and scan.counterpart_site in {"", transfer.from_site}
-        and transfer.state in TRANSFER_OPEN
+        and (transfer.state in TRANSFER_OPEN or transfer.lost_units)
     ]
     left_units = scan.quantity_units
     shares: list[tuple[Transfer, int]] = []
     for transfer in fitting:
-        units = min(left_units, on_the_way_units(transfer))
+        units = min(left_units, on_the_way_units(transfer) + transfer.lost_units)
         if units > 0:
             shares.append((transfer, units))
             left_units -= units

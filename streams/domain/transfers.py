@@ -266,7 +266,8 @@ def _count(store: Store, transfer: Transfer, was: Before) -> None:
 def _list(sku_book: SkuBook, transfer: Transfer) -> None:
     is_open = transfer.state in TRANSFER_OPEN
     _keep(sku_book.transfers, transfer.transfer_id, is_open)
-    _keep(sku_book.unconfirmed, transfer.transfer_id, not is_open and transfer.inferred_units > 0)
+    awaited = transfer.inferred_units > 0 or transfer.lost_units > 0
+    _keep(sku_book.unconfirmed, transfer.transfer_id, not is_open and awaited)
     del sku_book.unconfirmed[:-UNCONFIRMED_KEPT_MAX]
 
 
