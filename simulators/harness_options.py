@@ -76,7 +76,7 @@ def draw(seed: int) -> Options:
         duplicate_percent=rng.choice([0, 5, 30]),
         receipt_loss_percent=rng.choice([0, 10]),
         disorder_percent=rng.choice([0, 10, 40]),
-        unnamed_percent=rng.choice([0, 0, 0, 20]),
+        unnamed_percent=rng.choice([0, 0, 0, 100]),
         mqtt_loses=rng.random() < 0.5,  # noqa: PLR2004 - half of the seeds
         fault_interval_ms=rng.choice([300, 1_000, 3_000]),
         faults=_faults(rng),
