@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -42,10 +41,14 @@ def measured(milliseconds: int) -> str:
 
 def picture(view: StockView, figures: Figures | None, surround: Surround) -> RenderableType:
     """Return the whole screen."""
+    halves = Table.grid(expand=True)
+    halves.add_column(ratio=1)
+    halves.add_column(ratio=1)
+    halves.add_row(_breaches(view), _transfers(view))
     return Group(
         _head(view, figures, surround),
         Panel(_sites(view), title="Stock by site", border_style="dim"),
-        Columns([_breaches(view), _transfers(view)], equal=True, expand=True),
+        halves,
     )
 
 
