@@ -38,7 +38,7 @@ check: bootstrap ## format, lint, types, import rules, fast tests; under a minut
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy
 	@.venv/bin/lint-imports
-	@$(PYTHON) -m pytest -q -m "not slow and not integration" tests/unit tests/property tests/architecture
+	@$(PYTHON) -m pytest -q --hypothesis-profile fast -m "not slow and not integration" tests/unit tests/property tests/architecture
 
 format: bootstrap ## let ruff format and repair the tree
 	@$(PYTHON) -m ruff format .

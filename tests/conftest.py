@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy.home import Home
 from deploy.influxdb_server import influxd_program
@@ -20,6 +21,14 @@ from ingest.contracts.settings import (
 from tests.stack import TestStack, unique_name
 
 KAFKA_HEAP_MIB = 384
+_SLOW_MACHINES_TOO = [HealthCheck.too_slow]
+settings.register_profile(
+    "fast", max_examples=15, deadline=None, suppress_health_check=_SLOW_MACHINES_TOO
+)
+settings.register_profile(
+    "full", max_examples=100, deadline=None, suppress_health_check=_SLOW_MACHINES_TOO
+)
+settings.load_profile("full")  # `make check` asks for the fast one by `--hypothesis-profile`
 INFLUX_TIMEOUT_S = 90.0
 
 

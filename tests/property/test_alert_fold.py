@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.rules import REPEAT_MS_MIN
@@ -88,7 +88,6 @@ def _started() -> AlertStory:
 
 
 @given(FRAMES, CUTS)
-@settings(max_examples=150, deadline=None)
 def test_state_and_outputs_depend_on_the_items_alone(frames: Any, cuts: list[str]) -> None:
     """Wherever frames end, drains fall and the fold is restored: the same state, words and ids."""
     whole, cut = _started(), _started()
@@ -100,7 +99,6 @@ def test_state_and_outputs_depend_on_the_items_alone(frames: Any, cuts: list[str
 
 
 @given(FRAMES)
-@settings(max_examples=150, deadline=None)
 def test_no_delivery_id_is_used_twice_and_records_are_bounded(frames: Any) -> None:
     """One record an alert, ids unique for its whole life, deliveries within their limit."""
     story = _started()
@@ -113,7 +111,6 @@ def test_no_delivery_id_is_used_twice_and_records_are_bounded(frames: Any) -> No
 
 
 @given(FRAMES)
-@settings(max_examples=200, deadline=None)
 def test_after_an_acknowledge_only_the_end_is_told(frames: Any) -> None:
     """No alarm is sent while the alert is acknowledged, whatever comes in."""
     story = _started()

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.contracts.topics import INPUTS
@@ -41,7 +41,6 @@ def _run() -> FoldRun:
 
 
 @given(FRAMES, CUTS)
-@settings(max_examples=150, deadline=None)
 def test_state_and_commands_depend_on_the_items_alone(frames: Any, cuts: list[str]) -> None:
     """Wherever frames end, drains fall and the fold is restored: the same state and commands."""
     whole, cut = _run(), _run()
@@ -52,7 +51,6 @@ def test_state_and_commands_depend_on_the_items_alone(frames: Any, cuts: list[st
 
 
 @given(FRAMES)
-@settings(max_examples=150, deadline=None)
 def test_a_transfer_is_told_once_a_line_and_each_command_id_once(frames: Any) -> None:
     """Command ids never repeat, and a transfer has at most a command for each of its lines."""
     run = _run()

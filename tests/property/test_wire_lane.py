@@ -2,7 +2,7 @@
 
 import itertools
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.adapters.mqtt_lane import MalformedPacketError, PacketParser
@@ -17,7 +17,6 @@ PUBLISHES = st.tuples(
 CONTROLS = st.sampled_from([b"\xd0\x00", b"\x90\x04\x00\x01\x00\x00", b"\xe0\x02\x8e\x00"])
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     packets=st.lists(PUBLISHES | CONTROLS, max_size=12),
     cuts=st.lists(st.integers(min_value=0, max_value=4_000), max_size=20),
@@ -40,7 +39,6 @@ def test_any_split_gives_the_same_messages(
     assert bytes(parser.control) == b"".join(one for one in packets if isinstance(one, bytes))
 
 
-@settings(max_examples=300, deadline=None)
 @given(stream=st.binary(max_size=300), piece=st.integers(min_value=1, max_value=50))
 def test_garbage_is_refused_or_waited_for(stream: bytes, piece: int) -> None:
     """No bytes do anything but messages, control packets, or the one error."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -116,7 +116,6 @@ def _object(pairs: list[tuple[str, object]]) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=400, deadline=None)
 @given(
     changes=st.lists(PAIRS, max_size=3),
     missing=st.sets(st.sampled_from(FIELDS), max_size=1),
@@ -131,7 +130,6 @@ def test_changed_events(kind: str, changes: list[tuple[str, object]], missing: s
 
 
 @pytest.mark.parametrize("kind", ["readings", "scans", "status"])
-@settings(max_examples=100, deadline=None)
 @given(data=st.data(), count=st.integers(min_value=0, max_value=4))
 def test_batches(kind: str, data: st.DataObject, count: int) -> None:
     """An array is accepted where each of its events is."""
@@ -142,7 +140,6 @@ def test_batches(kind: str, data: st.DataObject, count: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=200, deadline=None)
 @given(cut=st.integers(min_value=0, max_value=200), insert=st.binary(max_size=3))
 @example(cut=0, insert=b"\xef\xbb\xbf")
 @example(cut=200, insert=b"\x00")
@@ -185,7 +182,6 @@ def test_an_earlier_bad_value_of_a_repeated_key_is_refused_by_the_bridge() -> No
     )
 
 
-@settings(max_examples=100, deadline=None)
 @given(changes=st.lists(PAIRS, max_size=2))
 def test_accepted_events_have_the_same_values(changes: list[tuple[str, object]]) -> None:
     """Where both accept, both read the same values, defaults included."""

@@ -3,7 +3,7 @@
 import json
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from simulators.faults import FaultPlan, Faults
@@ -13,7 +13,6 @@ from simulators.oracle import Oracle
 from simulators.world import World, WorldRates
 
 
-@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32), loss=st.floats(0, 0.9), events=st.integers(1, 2_500))
 def test_everything_is_accepted_in_the_end(seed: int, loss: float, events: int) -> None:
     """Whatever batches and receipts get lost, all numbers arrive, within the window."""
@@ -44,7 +43,6 @@ def test_everything_is_accepted_in_the_end(seed: int, loss: float, events: int) 
     assert len(seen) == events
 
 
-@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32), steps=st.lists(st.integers(0, 600_000), max_size=20))
 def test_the_world_conserves_units_for_any_steps(seed: int, steps: list[int]) -> None:
     """However time is cut, no unit appears or vanishes and no shelf is negative."""
