@@ -111,6 +111,11 @@ def _assess_touched(store: Store) -> None:
 def _run_timers(store: Store) -> None:
     store.observed_at_ms = 0
     for due_ms, timer_key in store.timers.due(store.now_ms):
+        true_due_ms = _due_ms(store, timer_key)
+        if true_due_ms > due_ms:
+            # It was put off: even if that time has come too, others may be due before it.
+            store.timers.arm(timer_key, true_due_ms)
+            continue
         next_due_ms = _TIMER_ACTIONS[timer_key[0]](store, *timer_key[1:])
         if next_due_ms > due_ms:
             store.timers.arm(timer_key, next_due_ms)
@@ -172,30 +177,49 @@ def _apply_installation(store: Store, installation: InstallationInput) -> None:
 
 
 def _arm_restored(store: Store, kind: str, name: str) -> None:
-    due_ms = 0
-    timer_key: tuple[str, ...] = (kind, name)
-    if kind == LEVEL:
-        sku, _, site = name.partition(SEPARATOR)
-        timer_key = (LEVEL, sku, site)
-        level = store.levels.get((sku, site))
-        if level is not None and (level.sensed or level.breaches):
-            due_ms = breaches.level_due_ms(level, store.rules(sku, site))
-    elif kind == TRANSFER:
-        transfer = store.transfers.get(name)
-        due_ms = transfers.due(transfer) if transfer is not None else 0
-    elif kind == NEED:
-        need = store.needs.get(name)
-        due_ms = needs.due(need) if need is not None else 0
-    elif kind == COMMAND:
-        answered = store.commands.get(name)
-        due_ms = answered.at_ms + ANSWERS_KEPT_MS if answered is not None else 0
-    elif kind == ORDER_LINE:
-        line = store.order_lines.get(name)
-        if line is not None and line.state != "reserved":
-            due_ms = line.at_ms + ENDED_KEPT_MS
+    timer_key = (kind, *name.split(SEPARATOR)) if kind == LEVEL else (kind, name)
+    due_ms = _due_ms(store, timer_key)
     if due_ms:
         store.timers.arm(timer_key, due_ms)
 
+
+def _due_ms(store: Store, timer_key: tuple[str, ...]) -> int:
+    """Return when a timer is due by the state alone, 0 for never: live and restored the same."""
+    kind, name = timer_key[0], timer_key[1]
+    if kind == LEVEL:
+        level = store.levels.get((name, timer_key[2]))
+        if level is None or not (level.sensed or level.breaches):
+            return 0
+        return breaches.level_due_ms(level, store.rules(name, timer_key[2]))
+    return _DUE_MS[kind](store, name) if kind in _DUE_MS else 0
+
+
+def _transfer_due_ms(store: Store, name: str) -> int:
+    transfer = store.transfers.get(name)
+    return transfers.due(transfer) if transfer is not None else 0
+
+
+def _need_due_ms(store: Store, name: str) -> int:
+    need = store.needs.get(name)
+    return needs.due(need) if need is not None else 0
+
+
+def _command_due_ms(store: Store, name: str) -> int:
+    answered = store.commands.get(name)
+    return answered.at_ms + ANSWERS_KEPT_MS if answered is not None else 0
+
+
+def _order_line_due_ms(store: Store, name: str) -> int:
+    line = store.order_lines.get(name)
+    return line.at_ms + ENDED_KEPT_MS if line is not None and line.state != "reserved" else 0
+
+
+_DUE_MS: Final[dict[str, Callable[[Store, str], int]]] = {
+    TRANSFER: _transfer_due_ms,
+    NEED: _need_due_ms,
+    COMMAND: _command_due_ms,
+    ORDER_LINE: _order_line_due_ms,
+}
 
 _HANDLERS: Final[dict[type, Handler]] = {
     ReadingInput: apply_reading,
