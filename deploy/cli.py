@@ -1,5 +1,6 @@
 """The `shelfstream` command: one table of sub-commands, each imported only when it is asked for."""
 
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -69,12 +70,27 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
 
 def main() -> None:
     """Run the command; an error of our own is one sentence and exit code 2."""
+    # aiokafka warns of every plain-text login, also on loopback, and of every broken connection:
+    # a person at a terminal gets the one sentence of the error that follows instead.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         check_owners(packages_distributions())
         make_app(sys.argv[1:])()
     except ShelfstreamError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(ERROR_CODE)
+    except _unreachable_kafka():
+        sys.stderr.write(
+            "Kafka does not answer: start it with `shelfstream up`, "
+            "or say where it is by SHELFSTREAM_HOME or SHELFSTREAM_KAFKA_BOOTSTRAP\n"
+        )
+        sys.exit(ERROR_CODE)
+
+
+def _unreachable_kafka() -> tuple[type[BaseException], ...]:
+    # Only a sub-command that talks to Kafka has imported its client; `--help` stays quick.
+    errors = sys.modules.get("aiokafka.errors")
+    return (errors.KafkaConnectionError,) if errors else ()
 
 
 def check_owners(owners: Mapping[str, Sequence[str]]) -> None:
