@@ -22,7 +22,7 @@ _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 class Opening(BaseModel):
     """One line of an opening stock file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
     site: Identifier
     sku: Code
     quantity: Annotated[int, Field(ge=-OPENING_UNITS_MAX, le=OPENING_UNITS_MAX)]

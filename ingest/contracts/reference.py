@@ -44,7 +44,7 @@ SecretReference = Annotated[
 
 
 class _Entity(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Network(_Entity):
