@@ -46,6 +46,11 @@ class Home:
         """Locked by the supervisor for as long as it lives."""
         return self.path / "lock"
 
+    @property
+    def faust(self) -> Path:
+        """Where workers keep Faust's own files; Faust makes the last folder only."""
+        return self.path / "faust"
+
     def data(self, part: str) -> Path:
         """Return the data folder of a part."""
         return self.path / "data" / part

@@ -1,5 +1,6 @@
 """How deploy logs in to Kafka: aiokafka's arguments out of the settings."""
 
+import logging
 import ssl
 from typing import Any
 
@@ -22,3 +23,8 @@ def client_arguments(settings: KafkaSettings) -> dict[str, Any]:
         ca_file = str(settings.ca_file) if settings.ca_file else None
         arguments["ssl_context"] = ssl.create_default_context(cafile=ca_file)
     return arguments
+
+
+def quiet_clients() -> None:
+    """Keep aiokafka's own log off the terminal; what matters reaches us as an error."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

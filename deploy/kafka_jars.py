@@ -9,12 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from deploy.cache import cache_path, is_complete, mark_complete, part_lock
+from deploy.cache import MARKER_NAME, cache_path, is_complete, mark_complete, part_lock
 from deploy.children import dying_with
 from ingest.contracts.errors import StackError
 
 KAFKA_VERSION: Final = "4.1.1"
 SCALA_VERSION: Final = "2.13"
+LOG4J_VERSION: Final = "2.24.3"
+"""The one that this Kafka uses; its distribution adds the binding, its Maven modules don't."""
+
 JAVA_VERSION_MIN: Final = 17
 _DEPENDENCY_PLUGIN: Final = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
 
@@ -27,6 +30,11 @@ POM: Final = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
       <artifactId>kafka_{SCALA_VERSION}</artifactId>
       <version>{KAFKA_VERSION}</version>
     </dependency>
+    <dependency>
+      <groupId>org.apache.logging.log4j</groupId>
+      <artifactId>log4j-slf4j-impl</artifactId>
+      <version>{LOG4J_VERSION}</version>
+    </dependency>
   </dependencies>
 </project>
 """
@@ -38,6 +46,7 @@ JARS_NEEDED: Final = (
     f"kafka-metadata-{KAFKA_VERSION}.jar",
     f"kafka-raft-{KAFKA_VERSION}.jar",
     f"kafka-storage-{KAFKA_VERSION}.jar",
+    f"log4j-slf4j-impl-{LOG4J_VERSION}.jar",
 )
 """Without any of these a fetch is not whole, whatever Maven said."""
 
@@ -52,8 +61,8 @@ def is_fetched() -> bool:
     part = jars_path()
     if not is_complete(part):
         return False
-    listed = (part / "complete").read_text(encoding="utf-8").split()
-    return all((part / name).is_file() for name in listed)
+    listed = (part / MARKER_NAME).read_text(encoding="utf-8").split()
+    return all((part / name).is_file() for name in (*JARS_NEEDED, *listed))
 
 
 def java_version() -> int | None:

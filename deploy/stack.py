@@ -10,13 +10,14 @@ from typing import Final
 from deploy import influxdb_server, kafka_broker, mosquitto_broker
 from deploy.home import Home, take_lock, write_private
 from deploy.installation import InstallationRecord, confirm_installation
+from deploy.kafka_access import quiet_clients
 from deploy.kafka_jars import fetch_jars
 from deploy.parts import Part, PartState, chosen
 from deploy.plan import StackOptions, StackPlan, devices_env_lines, env_lines, plan_of
 from deploy.process_table import Hooks, part_table
 from deploy.state import Phase, kill_orphans, read_state, write_state
 from deploy.supervisor import Supervisor
-from deploy.topics import answers_metadata, create_topics
+from deploy.topics import answers_metadata, await_coordinators, create_topics
 from ingest.contracts.settings import (
     ENV_PREFIX,
     HOME_VARIABLE,
@@ -58,6 +59,7 @@ async def run_stack(
     Raises:
         ShelfstreamError: It can't be started: another runs here, or the plan refuses.
     """
+    quiet_clients()
     with take_lock(home):
         kill_orphans(read_state(home))
         plan = plan_of(home, options)
@@ -111,6 +113,7 @@ def _configured_parts(
     mosquitto_broker.write_configuration(home, plan)
     for part in (kafka_broker.PART, influxdb_server.PART):
         home.data(part).mkdir(parents=True, exist_ok=True)
+    home.faust.mkdir(exist_ok=True)
     hooks = _hooks(home, plan, now_ms)
     parts = part_table(home, plan, options, hooks=hooks, influx_url=foreign_url)
     return parts if options.only is None else chosen(parts, options.only)
@@ -131,6 +134,7 @@ def _hooks(home: Home, plan: StackPlan, now_ms: int) -> Hooks:
 
     async def after_kafka() -> None:
         await create_topics(kafka, plan.partition_count)
+        await await_coordinators(kafka)
         await confirm_installation(kafka, record)
 
     async def after_influx() -> None:

@@ -1,5 +1,6 @@
 """What the stack's commands print: rich tables out of state and findings."""
 
+from pathlib import Path
 from typing import Final
 
 from rich.markup import escape
@@ -21,7 +22,13 @@ COLOURS: Final = {
 
 def status_table(state: StackState) -> Table:
     """Return one row a process."""
-    table = Table(title=f"stack: {state.phase}", title_justify="left")
+    folders = sorted({str(Path(part.log).parent) for part in state.parts})
+    table = Table(
+        title=f"stack: {state.phase}",
+        caption=f"logs are in {', '.join(folders)}",
+        title_justify="left",
+        caption_justify="left",
+    )
     for name in ("process", "pid", "state", "restarts", "port", "log", "note"):
         table.add_column(name, overflow="fold")
     for part in state.parts:
@@ -32,7 +39,7 @@ def status_table(state: StackState) -> Table:
             f"[{colour}]{part.status}[/]" if colour else part.status,
             str(part.restarts),
             str(part.port or ""),
-            escape(part.log),
+            Path(part.log).name,
             escape(part.note),
         )
     return table

@@ -13,13 +13,18 @@ from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import TOPICS, Topic
 
 REQUEST_TIMEOUT_MS: Final = 10_000
+PROBE_TIMEOUT_MS: Final = 3_000
+"""A broker binds its port before it serves it: ask again soon rather than wait for an answer."""
+
 LEADER_WAIT_S: Final = 20.0
 LEADER_POLL_S: Final = 0.05
+GROUP_COORDINATOR: Final = 0
+TRANSACTION_COORDINATOR: Final = 1
 
 
 async def answers_metadata(settings: KafkaSettings) -> bool:
     """Tell whether the broker answers an authenticated request for its topics."""
-    admin = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=REQUEST_TIMEOUT_MS)
+    admin = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=PROBE_TIMEOUT_MS)
     try:
         await admin.start()
         await admin.list_topics()
@@ -56,6 +61,36 @@ async def create_topics(
         return [topic.name for topic in missing]
     finally:
         await admin.close()
+
+
+async def await_coordinators(settings: KafkaSettings) -> None:
+    """Wait until the broker coordinates groups and transactions.
+
+    A new broker makes its own topics for both at the first request, and answers every client
+    with an error meanwhile.
+
+    Raises:
+        StackError: It did not in time.
+    """
+    admin = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=REQUEST_TIMEOUT_MS)
+    await admin.start()
+    try:
+        async with asyncio.timeout(LEADER_WAIT_S):
+            for kind in (GROUP_COORDINATOR, TRANSACTION_COORDINATOR):
+                while not await _has_coordinator(admin, kind):  # noqa: ASYNC110 - a broker sends no event
+                    await asyncio.sleep(LEADER_POLL_S)
+    except TimeoutError as error:
+        raise StackError(f"Kafka has no coordinators after {LEADER_WAIT_S:.0f} s") from error
+    finally:
+        await admin.close()
+
+
+async def _has_coordinator(admin: AIOKafkaAdminClient, kind: int) -> bool:
+    try:
+        await admin.find_coordinator("shelfstream", kind)
+    except KafkaError:
+        return False
+    return True
 
 
 async def partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
