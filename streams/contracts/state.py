@@ -44,7 +44,7 @@ TRANSFER_OPEN: Final = frozenset(
 NeedState = Literal["open", "closed"]
 
 
-class SensedChannel(msgspec.Struct, array_like=True):
+class SensedChannel(msgspec.Struct, array_like=True, gc=False):
     """What one channel last saw of a SKU at a site."""
 
     channel: str
@@ -60,7 +60,7 @@ class SensedChannel(msgspec.Struct, array_like=True):
     """Decides between two readings of the same millisecond."""
 
 
-class Breach(msgspec.Struct, array_like=True):
+class Breach(msgspec.Struct, array_like=True, gc=False):
     """A threshold crossed at one key: waiting for its dwell, or open."""
 
     kind: BreachKind
@@ -77,7 +77,7 @@ class Breach(msgspec.Struct, array_like=True):
     opened_at_ms: int = 0
 
 
-class Level(msgspec.Struct, array_like=True, kw_only=True):
+class Level(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """Stock of one SKU at one site, in base units.
 
     `available = on_hand - reserved - quarantined - buffer`;
@@ -112,7 +112,7 @@ class Level(msgspec.Struct, array_like=True, kw_only=True):
     """The policy's buffer as last applied: a release lasts until the policy says otherwise."""
 
 
-class Transfer(msgspec.Struct, array_like=True, kw_only=True):
+class Transfer(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """Units of one SKU on their way, or meant to be, from one site to another."""
 
     transfer_id: str
@@ -144,7 +144,7 @@ class Transfer(msgspec.Struct, array_like=True, kw_only=True):
     """Value of the units on their way, taken from the donor's book."""
 
 
-class Need(msgspec.Struct, array_like=True, kw_only=True):
+class Need(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """A replenishment request: no donor had surplus."""
 
     need_id: str
@@ -161,7 +161,7 @@ class Need(msgspec.Struct, array_like=True, kw_only=True):
     decided_from: dict[str, int] = {}
 
 
-class SkuBook(msgspec.Struct, array_like=True, kw_only=True):
+class SkuBook(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """What a partition keeps of one SKU beside its levels."""
 
     sku: str
@@ -174,10 +174,10 @@ class SkuBook(msgspec.Struct, array_like=True, kw_only=True):
     next_number: int = 1
     """Running number of the next transfer, breach, need or movement of this SKU."""
     unconfirmed: list[str] = []
-    """Ids of ended transfers whose inferred dispatch still awaits its late scan, sorted."""
+    """Ids of ended transfers that may still be scanned: dispatch inferred or units lost, sorted."""
 
 
-class BootWindow(msgspec.Struct, array_like=True, kw_only=True):
+class BootWindow(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """Sequence numbers seen of one boot of a source in this partition."""
 
     boot: str
@@ -188,14 +188,14 @@ class BootWindow(msgspec.Struct, array_like=True, kw_only=True):
     used_at_ms: int = 0
 
 
-class SourceWindow(msgspec.Struct, array_like=True, kw_only=True):
+class SourceWindow(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """Sequence windows of one source in this partition."""
 
     source: str
     boots: list[BootWindow] = []
 
 
-class DeviceState(msgspec.Struct, array_like=True, kw_only=True):
+class DeviceState(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """A device as its own partition knows it."""
 
     device: str
@@ -210,14 +210,14 @@ class DeviceState(msgspec.Struct, array_like=True, kw_only=True):
     """Id of the event that began the present silence; empty while online."""
 
 
-class AnsweredCommand(msgspec.Struct, array_like=True, kw_only=True):
+class AnsweredCommand(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """A command that was answered; forgotten after 24 h."""
 
     command_id: str
     at_ms: int
 
 
-class OrderLine(msgspec.Struct, array_like=True, kw_only=True):
+class OrderLine(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """One line of a customer order at one site; each action happens once a line."""
 
     order_id: str
@@ -229,7 +229,7 @@ class OrderLine(msgspec.Struct, array_like=True, kw_only=True):
     at_ms: int
 
 
-class Clock(msgspec.Struct, array_like=True, kw_only=True):
+class Clock(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """The fold's own record of a partition."""
 
     now_ms: int = 0

@@ -18,6 +18,9 @@ NEGATIVE: Final = "negative"
 REFUSED_NEGATIVE: Final = "would_be_negative"
 """Flag of a scan that a `refuse` policy kept from taking the book below zero."""
 
+_NO_FLAGS: Final[list[str]] = []
+"""Shared by all movements without a flag; movements are never changed."""
+
 
 def post(
     store: Store,
@@ -42,9 +45,13 @@ def post(
     sku, site = sku_site = level.sku, level.site
     store.levels.dirty[sku_site] = None
     store.touched[sku_site] = None
+    sku_book = store.books.cache.get(sku) or store.book(sku)
+    number = sku_book.next_number
+    sku_book.next_number = number + 1
+    store.books.dirty[sku] = None
     store.outbox.movements.append(
         Movement(
-            movement_id=store.next_id("movement", sku),
+            movement_id=f"movement-{sku}-{number}",
             sku=sku,
             site=site,
             kind=kind,
@@ -59,7 +66,7 @@ def post(
             value_minor=value_minor,
             transfer_id=transfer_id,
             lot=lot,
-            flags=flags or [],
+            flags=flags or _NO_FLAGS,
         )
     )
 
@@ -95,7 +102,7 @@ def post_aside(
             recorded_at_ms=now_ms,
             value_minor=value_minor,
             transfer_id=transfer_id,
-            flags=flags or [],
+            flags=flags or _NO_FLAGS,
         )
     )
 

@@ -212,7 +212,7 @@ _KINDS: Final[tuple[tuple[Callable[[Random, Story], InputItem], int], ...]] = (
 
 def script_of(seed: int, length: int, only: tuple[type, ...] = ()) -> list[Step]:
     """Return a script drawn from a seed; `only` leaves other inputs out."""
-    draw = Random(seed)  # noqa: S311 - a test's seed
+    draw = Random(seed)
     kinds, weights = zip(*_KINDS, strict=True)
     story = Story(partition_count=3)
     story.tell(*FIRST)

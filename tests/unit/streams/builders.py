@@ -183,9 +183,9 @@ class Story:
 
     def transfer(self, number: int = -1) -> Transfer:
         """Return a transfer as written, by its place in running order."""
-        found = self._all(TRANSFER)
-        assert isinstance(found[number], Transfer)
-        return found[number]
+        found = self.transfers()[number]
+        assert isinstance(found, Transfer)
+        return found
 
     def transfers(self) -> list[Transfer]:
         """Return all transfers as written, in running order."""
@@ -216,13 +216,13 @@ class Story:
         """Return all plan items of one kind."""
         return self.items(PLANS.name, kind)
 
-    def items(self, topic: str, kind: type[StructT]) -> list[StructT]:
-        """Return all items of one kind in a topic."""
+    def items(self, topic: str, *kinds: type[StructT]) -> list[StructT]:
+        """Return all items of these kinds in a topic."""
         found: list[StructT] = []
         for output in self.outputs:
             if output.topic == topic:
                 frame = _CODECS[topic].decode(output.value)
-                found.extend(item for item in frame.items if isinstance(item, kind))
+                found.extend(item for item in frame.items if isinstance(item, kinds))
         return found
 
     def said(self) -> dict[tuple[str, int], list[bytes]]:

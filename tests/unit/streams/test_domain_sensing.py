@@ -1,0 +1,84 @@
+"""The shelf: readings, blind intervals and which witness leads."""
+
+from streams.contracts.alerts import AlertEnded, AlertRaised
+from streams.contracts.events import BreachCleared, BreachOpened, DeviceStatusChanged
+from streams.domain.sensing import shelf_units, units_of
+from tests.unit.streams.builders import SKU, T0, Story, opening, policy, reading, scan, status
+
+
+def test_weight_becomes_units_by_integers() -> None:
+    """2,510 g gross, 500 g tare, 1 kg a unit: two units; a hand's lift is not below none."""
+    heavy = reading(2_510, at_ms=T0, kind="weight_g", unit_weight_mg=1_000_000, tare_g=500)
+    light = reading(100, at_ms=T0, kind="weight_g", unit_weight_mg=1_000_000, tare_g=500)
+    assert (units_of(heavy), units_of(light)) == (2, 0)
+
+
+def test_distance_and_tags_become_units() -> None:
+    """The nearer the last pack, the more of them; tags count as they are."""
+    near = reading(100, at_ms=T0, kind="distance_mm", span_mm=400, unit_depth_mm=60)
+    assert units_of(near) == 5
+    assert units_of(reading(7, at_ms=T0, kind="tags")) == 7
+
+
+def test_a_reading_without_its_parameters_says_nothing() -> None:
+    """A weight with no unit weight is no count."""
+    story = Story().tell(opening(1), reading(900, at_ms=T0, kind="weight_g"))
+    assert story.level().sensed == []
+
+
+def test_the_newest_observed_reading_counts() -> None:
+    """A late or buffered one never overwrites it."""
+    story = Story().tell(reading(8, at_ms=T0 + 5), reading(9, at_ms=T0 + 1, historical=True))
+    assert shelf_units(story.level()) == 8
+    story.tell(reading(7, at_ms=T0 + 6))
+    assert shelf_units(story.level()) == 7
+
+
+def test_a_shelf_is_the_sum_of_its_channels() -> None:
+    """Channels stand in order of their names."""
+    story = Story().tell(reading(3, at_ms=T0, channel="b"), reading(4, at_ms=T0, channel="a"))
+    assert shelf_units(story.level()) == 7
+    assert [seen.channel[-1] for seen in story.level().sensed] == ["a", "b"]
+
+
+def test_a_leading_shelf_opens_a_breach_that_the_book_does_not_see() -> None:
+    """Phantom stock: 40 in the book, 4 on the shelf."""
+    story = Story().tell(policy(lead_witness="shelf", max_units=None), opening(40))
+    story.tell(reading(4, at_ms=T0 + 3))
+    [opened] = story.events(BreachOpened)
+    assert (opened.kind, opened.available_units, opened.observed_at_ms) == ("low_stock", 4, T0 + 3)
+
+
+def test_a_blind_shelf_neither_opens_nor_clears() -> None:
+    """Unknown is not zero, and not enough either."""
+    story = Story().tell(policy(lead_witness="shelf", max_units=None, blind_after_ms=1_000))
+    story.tell(reading(4, at_ms=T0))
+    story.wait(1_000)
+    assert story.level().sensed[0].blind
+    story.tell(scan("receive", 90, seq=1))
+    assert story.events(BreachCleared) == []
+    story.tell(reading(20, at_ms=T0 + 2_000), after_ms=1_000)
+    assert len(story.events(BreachCleared)) == 1
+    assert not story.level().sensed[0].blind
+
+
+def test_a_device_s_last_will_blinds_its_channel() -> None:
+    """Until it is back; the will of an older session says nothing."""
+    story = Story().tell(reading(4, at_ms=T0, boot="b2"))
+    story.tell(status(online=False, boot="b1", sku=SKU))
+    assert shelf_units(story.level()) == 4
+    story.tell(status(online=False, boot="b2", sku=SKU))
+    assert shelf_units(story.level()) is None
+    story.tell(status(online=True, boot="b3", sku=SKU))
+    assert shelf_units(story.level()) == 4
+
+
+def test_a_silent_device_alerts_once_and_ends() -> None:
+    """Told on changes only."""
+    story = Story().tell(status(online=True), status(online=False), status(online=False))
+    story.tell(status(online=True, boot="b2"))
+    assert [event.online for event in story.events(DeviceStatusChanged)] == [True, False, True]
+    [raised] = story.alerts(AlertRaised)
+    [ended] = story.alerts(AlertEnded)
+    assert (raised.kind, raised.severity) == ("device_silent", "warning")
+    assert raised.alert_key == ended.alert_key
