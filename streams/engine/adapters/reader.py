@@ -4,10 +4,11 @@ Console, CLI, sinks and checks build their own views with `read_topic`; all they
 frames of commands and barriers, by `RecordWriter`, or a whole catalogue by `write_transaction`.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from itertools import groupby
-from typing import Final, NamedTuple, Self, TypeAlias
+from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import InvalidProducerIdMapping, KafkaError, ProducerFenced
@@ -27,6 +28,8 @@ from streams.engine.fold import Output
 _POLL_MS: Final = 200
 _FETCH_WAIT_MS: Final = 100
 _TRANSACTION_TIMEOUT_MS: Final = 30_000
+VISIBLE_WAIT_S_MAX: Final = 10.0
+_VISIBLE_POLL_S: Final = 0.01
 
 
 class TopicRecord(NamedTuple):
@@ -213,9 +216,9 @@ async def write_transaction(
 ) -> None:
     """Write records to any topics as one transaction: all of them appear, or none.
 
-    Two writers of one `transactional_id` exclude each other: the later fences the earlier. Records
-    that depend on what is on the broker are made by a function, which is called after the fencing:
-    what it reads then can't be changed by an earlier writer any more.
+    It returns when readers see them. Two writers of one `transactional_id` exclude each other: the
+    later fences the earlier. Records that depend on what is on the broker are made by a function,
+    which is called after the fencing: what it reads then can't be changed by an earlier writer.
 
     Raises:
         FencedError: A later writer of this id has taken over; nothing is visible.
@@ -232,14 +235,38 @@ async def write_transaction(
         if not made:
             return
         try:
-            await _write_all(producer, made)
+            written = await _write_all(producer, made)
         except (ProducerFenced, InvalidProducerIdMapping) as error:
             raise FencedError(f"a later writer has taken {transactional_id} over") from error
+    await _await_visible(kafka, written)
 
 
-async def _write_all(producer: AIOKafkaProducer, records: Sequence[Writable]) -> None:
+async def _write_all(
+    producer: AIOKafkaProducer, records: Sequence[Writable]
+) -> dict[TopicPartition, int]:
+    """Write records and commit; return an offset of the transaction by partition."""
+    written: dict[TopicPartition, int] = {}
     async with producer.transaction():
         for (topic, partition), group in groupby(records, key=lambda r: (r.topic, r.partition)):
             pairs: list[Pair] = [(record.key, record.value) for record in group]
             for future in await send_batches(producer, topic, partition, pairs):
-                await future
+                told: Any = await future
+                written[TopicPartition(topic, partition)] = told.offset
+    return written
+
+
+async def _await_visible(kafka: KafkaSettings, written: Mapping[TopicPartition, int]) -> None:
+    """Wait until readers see a committed transaction.
+
+    The broker writes the markers after it has answered the commit, so whoever reads at once could
+    still miss it. It is committed in any case, therefore a late marker is no error.
+    """
+    consumer = AIOKafkaConsumer(**client_options(kafka), isolation_level="read_committed")
+    async with consumer:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(VISIBLE_WAIT_S_MAX):
+                while any(
+                    end <= written[place]
+                    for place, end in (await consumer.end_offsets(list(written))).items()
+                ):
+                    await asyncio.sleep(_VISIBLE_POLL_S)  # noqa: ASYNC110 - the broker tells nobody
