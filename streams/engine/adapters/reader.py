@@ -265,8 +265,8 @@ async def _await_visible(kafka: KafkaSettings, written: Mapping[TopicPartition, 
     async with consumer:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(VISIBLE_WAIT_S_MAX):
-                while any(
+                while any(  # noqa: ASYNC110 - the broker tells nobody
                     end <= written[place]
                     for place, end in (await consumer.end_offsets(list(written))).items()
                 ):
-                    await asyncio.sleep(_VISIBLE_POLL_S)  # noqa: ASYNC110 - the broker tells nobody
+                    await asyncio.sleep(_VISIBLE_POLL_S)
