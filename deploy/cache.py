@@ -6,6 +6,7 @@ or a build that was cut short is never trusted.
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,3 +41,18 @@ def part_lock(part: Path) -> Iterator[None]:
     with part.with_name(f"{part.name}.lock").open("w") as lock_file:
         fcntl.flock(lock_file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def work_folder(part: Path) -> Iterator[Path]:
+    """Give an empty folder beside the part to fetch or build in; call it under the part's lock.
+
+    What a killed process left there goes at the next start, so nothing piles up.
+    """
+    folder = part.with_name(f"{part.name}.work")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

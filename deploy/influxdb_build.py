@@ -8,12 +8,11 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from deploy.cache import cache_path, is_complete, mark_complete, part_lock
+from deploy.cache import cache_path, is_complete, mark_complete, part_lock, work_folder
 from ingest.contracts.errors import StackError
 
 INFLUXDB_VERSION: Final = "2.7.12"
@@ -80,8 +79,7 @@ def build(environ: Mapping[str, str]) -> Path:
 
 
 def _build_into(part: Path, environ: Mapping[str, str]) -> None:
-    with tempfile.TemporaryDirectory(prefix="shelfstream-influxd-") as folder_name:
-        folder = Path(folder_name)
+    with work_folder(part) as folder:
         (folder / "go.mod").write_text(GO_MOD, encoding="utf-8")
         wrapper = folder / "rustc-wrapper"
         wrapper.write_text(RUSTC_WRAPPER_SCRIPT, encoding="utf-8")

@@ -4,12 +4,11 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from deploy.cache import MARKER_NAME, cache_path, is_complete, mark_complete, part_lock
+from deploy.cache import MARKER_NAME, cache_path, is_complete, mark_complete, part_lock, work_folder
 from deploy.children import dying_with
 from ingest.contracts.errors import StackError
 
@@ -99,8 +98,7 @@ def _fetch_into(part: Path) -> None:
         raise StackError(
             "Kafka's jars are fetched by Maven: install it, on Debian the package maven"
         )
-    with tempfile.TemporaryDirectory(prefix="shelfstream-kafka-") as folder_name:
-        folder = Path(folder_name)
+    with work_folder(part) as folder:
         (folder / "pom.xml").write_text(POM, encoding="utf-8")
         goal = f"{_DEPENDENCY_PLUGIN}:copy-dependencies"
         argv = [

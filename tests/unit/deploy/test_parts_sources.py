@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy import influxdb_server, kafka_jars
-from deploy.cache import cache_path, is_complete, mark_complete
+from deploy.cache import cache_path, is_complete, mark_complete, work_folder
 from deploy.influxdb_build import GO_MOD, INFLUXDB_VERSION, build, built_influxd
 from ingest.contracts.errors import StackError
 
@@ -67,3 +67,13 @@ def test_versions_are_named_once() -> None:
     assert f"<version>{kafka_jars.KAFKA_VERSION}</version>" in kafka_jars.POM
     assert f"v{INFLUXDB_VERSION}" in GO_MOD
     assert "replace github.com/nats-io/nats-streaming-server" in GO_MOD
+
+
+def test_what_a_killed_build_left_is_cleared() -> None:
+    """The next one starts in an empty folder, and leaves none."""
+    part = cache_path() / "part"
+    left = part.with_name("part.work") / "left"
+    left.mkdir(parents=True)
+    with work_folder(part) as folder:
+        assert list(folder.iterdir()) == []
+    assert not folder.exists()
