@@ -80,6 +80,10 @@ class FrameBatcher:
         self._open: dict[int, Batch] = {}
         self._sealed: list[Batch] = []
 
+    def __len__(self) -> int:
+        """Return how many frames are not taken out yet."""
+        return len(self._open) + len(self._sealed)
+
     def add(
         self,
         placed: Iterable[Placed],

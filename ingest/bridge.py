@@ -113,6 +113,8 @@ class Bridge:
         self._unknown = UnknownDevices()
         self._sent: deque[_Sent] = deque()
         self._bytes_in_flight = 0
+        self._left: list[Message] = []
+        """Polled, and held back by a limit."""
         self._driven_ms = 0
         self._tick: tuple[int, InFlight] | None = None
         self._catalog_polled_ms = -CATALOG_POLL_MS
@@ -130,11 +132,16 @@ class Bridge:
         """How many frames and dead letters are on their way to Kafka."""
         return len(self._sent)
 
+    @property
+    def idle(self) -> bool:
+        """Whether all that was taken is in Kafka, acknowledged and told."""
+        return not (self._ledger or self._sent or self._batcher or self._receipts)
+
     def step(self, *, taking: bool = True) -> bool:
         """Do what can be done now, and tell whether anything was.
 
         Args:
-            taking: False on the way out: no new messages, open frames are sent whatever their age.
+            taking: False on the way out: no new messages; frames and receipts leave at once.
 
         Raises:
             DeliveryError: Kafka refused a record; the process must end, MQTT delivers again.
@@ -142,7 +149,10 @@ class Bridge:
         """
         at_ms = self._monotonic_ms()
         self._follow_catalog(at_ms)
-        messages = self._source.poll(self._room() if taking else 0)
+        room = self._room() if taking else 0
+        messages = self._source.poll(0 if self._left else room)
+        if self._left:
+            messages, self._left = self._left[:room], self._left[room:]
         if messages:
             self._take_all(messages, at_ms)
         for batch in self._batcher.due(at_ms) if taking else self._batcher.seal():
@@ -150,6 +160,9 @@ class Bridge:
         self._sink.poll()
         settled = self._settle()
         released = self._release(at_ms)
+        for topic, payload in self._receipts.due(at_ms) if taking else self._receipts.seal():
+            self._source.publish(topic, payload)
+            self.counts.receipts += 1
         return bool(messages) or settled or released
 
     def _room(self) -> int:
@@ -164,9 +177,12 @@ class Bridge:
 
     def _take_all(self, messages: list[Message], at_ms: int) -> None:
         now_ms = self._now_ms()
-        counts = self.counts
-        counts.messages += len(messages)
-        for topic, payload, token in messages:
+        counts, sent, sent_max = self.counts, self._sent, self._limits.frames_in_flight_max
+        for place, (topic, payload, token) in enumerate(messages):
+            if len(sent) >= sent_max:  # one payload may give a thousand dead letters
+                self._left[:0] = messages[place:]
+                break
+            counts.messages += 1
             counts.message_bytes += len(payload)
             if topic == MQTT_TIME:
                 self._take_time(payload, token)
@@ -291,9 +307,6 @@ class Bridge:
             tokens = [one.token for one in released if one.token != UNACKNOWLEDGED]
             self._source.acknowledge(tokens)
             self.counts.acknowledged += len(tokens)
-        for topic, payload in self._receipts.due(at_ms):
-            self._source.publish(topic, payload)
-            self.counts.receipts += 1
         return bool(released)
 
     def _follow_catalog(self, at_ms: int) -> None:

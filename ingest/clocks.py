@@ -98,7 +98,7 @@ class SourceClocks:
         """Return the sources whose clock is further off than `CLOCK_OFFSET_MS_LIMIT`, sorted."""
         return sorted(
             source
-            for source, delays in self._sources.items()
+            for source, delays in list(self._sources.items())  # metrics ask from another thread
             if abs(delays.offset_ms) > CLOCK_OFFSET_MS_LIMIT
         )
 

@@ -12,6 +12,8 @@ from ingest.normalise import Rejected
 
 LETTER_BYTES_MAX: Final = 2 * 1024 * 1024
 """A larger payload is cut in its letter, with its length and hash, to fit a Kafka record."""
+DETAIL_LENGTH_MAX: Final = 1_500
+"""With what a cut adds it stays below the contract's 2,000."""
 HELD_LETTERS_MAX: Final = 1_000
 HELD_BYTES_MAX: Final = 16 * 1024 * 1024
 HELD_AGE_MS_MAX: Final = 600_000
@@ -19,7 +21,7 @@ HELD_AGE_MS_MAX: Final = 600_000
 
 def letter_of(rejected: Rejected, origin: str, received_at_ms: int) -> DeadLetter:
     """Return the letter of a refusal; the same refusal always gives the same id."""
-    raw, detail = rejected.raw, rejected.detail
+    raw, detail = rejected.raw, rejected.detail[:DETAIL_LENGTH_MAX]
     digest = hashlib.blake2b(digest_size=10)
     for part in (origin.encode("utf-8", "replace"), rejected.reason.encode(), raw):
         digest.update(len(part).to_bytes(8, "big") + part)

@@ -1,5 +1,6 @@
 """The bridge process: `python -m ingest.main`."""
 
+import contextlib
 import gc
 import os
 import signal
@@ -7,7 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -15,7 +16,7 @@ from ingest.adapters.kafka import KafkaCatalogFeed, KafkaSink
 from ingest.adapters.metrics import BridgeCollector, serve_metrics
 from ingest.adapters.mqtt import MqttSource
 from ingest.adapters.mqtt_presence import Presence
-from ingest.bridge import Bridge, BridgeLimits
+from ingest.bridge import Bridge
 from ingest.catalog import Catalog
 from ingest.contracts.errors import InstallationError, ShelfstreamError
 from ingest.contracts.settings import KafkaSettings, MqttSettings, load
@@ -77,57 +78,62 @@ def _run(environ: Mapping[str, str], stop: Stop) -> None:
     name = client_id(settings.slice_index, settings.slice_count)
     instance = f"{_now_ms():015d}-{uuid.uuid4().hex}"
     presence = Presence(mqtt, name, instance, time.monotonic)
-    _claim(presence, stop)
-    feed = KafkaCatalogFeed(kafka)
-    catalog = Catalog()
-    _read_catalog(feed, catalog, stop)
-    if stop.asked:
-        return
-    assert catalog.installation is not None  # noqa: S101 - _read_catalog waited for it
-    source = MqttSource(
-        mqtt,
-        client_id=name,
-        session_expiry_s=settings.session_expiry_s,
-        messages_in_flight_max=settings.messages_in_flight_max,
-        monotonic_s=time.monotonic,
-        presence=presence,
-    )
-    sink = KafkaSink(kafka)
-    driven = catalog.installation.time == "driven"
-    bridge = Bridge(
-        source=source,
-        sink=sink,
-        catalog=catalog,
-        feed=feed,
-        router=SliceRouter(settings.slice_index, settings.slice_count, driven=driven),
-        now_ms=_now_ms,
-        monotonic_ms=_monotonic_ms,
-        limits=BridgeLimits(
+    with contextlib.ExitStack() as opened:
+        opened.callback(presence.close)
+        _claim(presence, stop)
+        if stop.asked:
+            return
+        feed = KafkaCatalogFeed(kafka)
+        opened.callback(feed.close)
+        catalog = Catalog()
+        _read_catalog(feed, catalog, stop)
+        installation = catalog.installation
+        if stop.asked or installation is None:
+            return
+        sink = KafkaSink(kafka, partition_count=installation.partition_count)
+        opened.callback(sink.close)
+        source = MqttSource(
+            mqtt,
+            client_id=name,
+            session_expiry_s=settings.session_expiry_s,
             messages_in_flight_max=settings.messages_in_flight_max,
-            frames_in_flight_max=settings.frames_in_flight_max,
-        ),
-    )
-    if settings.metrics_port:
-        _serve_metrics(bridge, source, settings.metrics_port)
-    _log.info("bridge_started", client_id=name, version=catalog.version, driven=driven)
-    gc.freeze()
-    gc.set_threshold(GC_ALLOCATIONS, 20, 100)
-    try:
+            monotonic_s=time.monotonic,
+            presence=presence,
+        )
+        opened.callback(source.close)
+        driven = installation.time == "driven"
+        bridge = Bridge(
+            source=source,
+            sink=sink,
+            catalog=catalog,
+            feed=feed,
+            router=SliceRouter(settings.slice_index, settings.slice_count, driven=driven),
+            now_ms=_now_ms,
+            monotonic_ms=_monotonic_ms,
+            limits=settings.limits,
+        )
+        if settings.metrics_port:
+            _serve_metrics(bridge, source, settings.metrics_port)
+        _log.info("bridge_started", client_id=name, version=catalog.version, driven=driven)
+        gc.freeze()
+        gc.set_threshold(GC_ALLOCATIONS, 20, 100)
         _serve(bridge, source, stop)
-    finally:
-        source.close()
-        presence.close()
-        sink.close()
-        feed.close()
     _log.info("bridge_ended", **_totals(bridge))
 
 
-def _serve(bridge: Bridge, source: MqttSource, stop: Stop) -> None:
+class Waiting(Protocol):
+    """What can wait until there is something to do."""
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait, at most `timeout_s`."""
+
+
+def _serve(bridge: Bridge, source: Waiting, stop: Stop) -> None:
     while not stop.asked:
         if not bridge.step():
             source.wait(WAIT_BUSY_S if bridge.in_flight else WAIT_IDLE_S)
     deadline_s = time.monotonic() + CLOSE_S_MAX
-    while bridge.in_flight and time.monotonic() < deadline_s:
+    while not bridge.idle and time.monotonic() < deadline_s:
         if not bridge.step(taking=False):
             source.wait(WAIT_BUSY_S)
 

@@ -5,6 +5,7 @@ for one event and never neither. Order of the checks: topic, size, device, shape
 the event's own names and quantities (`ingest.resolve`).
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -96,6 +97,7 @@ class Normaliser:
             self._take_all(out, route, decoded, payload, received_at_ms)
         else:
             out.rejected.append(_batch_refusal(len(decoded), payload))
+            out.ranges = _numbers(payload)
         return out
 
     def route(self, topic: str) -> Route | None:
@@ -116,8 +118,8 @@ class Normaliser:
         if len(levels) != _TOPIC_LEVELS or f"{levels[0]}/{levels[1]}" != MQTT_ROOT:
             return None
         _, _, site, device, leaf = levels
-        if leaf not in _LEAVES or not site or not device:
-            return None
+        if leaf not in _LEAVES or not (wire.is_identifier(site) and wire.is_identifier(device)):
+            return None  # an endless name would not fit the receipt's topic either
         known = self._catalog.device(site, device) is not None
         return Route(site, device, leaf, known, mqtt_topic(site, device, "accepted"))
 
@@ -151,6 +153,7 @@ class Normaliser:
         else:
             if len(raws) > BATCH_EVENTS_MAX:
                 out.rejected.append(_batch_refusal(len(raws), payload))
+                out.ranges = _numbers(payload)
                 return
         decode, _ = self._kinds[route.leaf]
         for raw in raws:
@@ -212,9 +215,14 @@ def _ranges(events: list[Any]) -> list[Range]:
 
 def _numbers(raw: bytes) -> list[Range]:
     """Read the numbers of refused events, so that their sender stops resending them."""
+    parts: list[msgspec.Raw] | list[bytes]
     try:
-        raws = [bytes(part) for part in wire.CUTS.decode(raw)] if raw[:1] == b"[" else [raw]
-        numbered = [wire.NUMBERED.decode(part) for part in raws[:BATCH_EVENTS_MAX]]
+        parts = wire.CUTS.decode(raw)
     except wire.REFUSALS:
-        return []
-    return [(event.boot, event.seq, event.seq) for event in numbered]
+        parts = [raw]
+    ranges: list[Range] = []
+    for part in parts:
+        with contextlib.suppress(*wire.REFUSALS):  # one without a number hides no other's
+            event = wire.NUMBERED.decode(part)
+            ranges.append((event.boot, event.seq, event.seq))
+    return ranges

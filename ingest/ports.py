@@ -80,7 +80,11 @@ class CatalogFeed(Protocol):
     """The catalog topic, followed."""
 
     def poll(self) -> list[tuple[str, bytes | None]]:
-        """Return new records as (key, value), in order, without waiting; None removes a key."""
+        """Return new records as (key, value), in order, without waiting; None removes a key.
+
+        A load is returned whole: while it is half applied, events would be resolved by what no
+        version of the catalogue ever said.
+        """
 
 
 class DeviceEntry(Protocol):

@@ -37,6 +37,10 @@ class ReceiptBook:
         self._full: list[tuple[str, bytes]] = []
         self._opened_at_ms = 0
 
+    def __len__(self) -> int:
+        """Return how many receipts are not taken out yet."""
+        return len(self._ranges) + len(self._full)
+
     def add(self, topic: str, ranges: list[Range], at_ms: int) -> None:
         """Note accepted numbers; ranges that continue the last one are joined with it."""
         if not self._ranges:
@@ -54,10 +58,16 @@ class ReceiptBook:
 
     def due(self, at_ms: int) -> list[tuple[str, bytes]]:
         """Take out the receipts to publish now, as (topic, payload)."""
-        due, self._full = self._full, []
         if self._ranges and at_ms - self._opened_at_ms >= RECEIPT_AGE_MS_MAX:
-            due.extend((topic, receipt_bytes(ranges)) for topic, ranges in self._ranges.items())
-            self._ranges.clear()
+            return self.seal()
+        due, self._full = self._full, []
+        return due
+
+    def seal(self) -> list[tuple[str, bytes]]:
+        """Take out all receipts, whatever their age."""
+        due, self._full = self._full, []
+        due.extend((topic, receipt_bytes(ranges)) for topic, ranges in self._ranges.items())
+        self._ranges.clear()
         return due
 
 

@@ -4,6 +4,7 @@ from typing import ClassVar, Final
 
 from pydantic import Field, field_validator
 
+from ingest.bridge import BridgeLimits
 from ingest.contracts.settings import Settings
 from ingest.slices import SLICES_MAX
 
@@ -31,6 +32,14 @@ class BridgeSettings(Settings):
         if not int(index) < int(count) <= SLICES_MAX:
             raise ValueError(f"a slice is i/n with i < n <= {SLICES_MAX}")
         return value
+
+    @property
+    def limits(self) -> BridgeLimits:
+        """How much the bridge may hold at once."""
+        return BridgeLimits(
+            messages_in_flight_max=self.messages_in_flight_max,
+            frames_in_flight_max=self.frames_in_flight_max,
+        )
 
     @property
     def slice_index(self) -> int:

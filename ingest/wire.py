@@ -1,8 +1,8 @@
 """The wire language as msgspec structs: the hot path's twin of `ingest.contracts.events`.
 
-Both accept and refuse the same bytes (tests/property/test_wire.py). Of a repeated key the last one
-counts, and every occurrence must be valid. Decoding here costs a quarter of pydantic's time; the
-wording of a refusal still comes from pydantic, off the hot path (`explain`).
+Both accept and refuse the same bytes (tests/property/test_wire_twins.py). Of a repeated key the
+last one counts, and every occurrence must be valid. Decoding here costs a quarter of pydantic's
+time; the wording of a refusal still comes from pydantic, off the hot path (`explain`).
 """
 
 import re
@@ -157,9 +157,14 @@ class EventDecoder(Generic[EventT]):
         return decoded
 
 
+def is_identifier(text: str) -> bool:
+    """Tell whether a text may name a site, a device, a channel or a boot."""
+    return 0 < len(text) <= IDENTIFIER_LENGTH_MAX and not _NO_IDENTIFIER.search(text)
+
+
 def _check_identifiers(*texts: str) -> None:
     for text in texts:
-        if _NO_IDENTIFIER.search(text):
+        if not is_identifier(text):
             raise msgspec.ValidationError(f"{text[:40]!r} is no identifier")
 
 

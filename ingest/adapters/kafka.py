@@ -7,7 +7,7 @@ import structlog
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
-from ingest.contracts.errors import DeliveryError, InstallationError
+from ingest.contracts.errors import DeliveryError, InstallationError, PartitionCountError
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import (
     ALERT_INPUTS,
@@ -16,7 +16,9 @@ from ingest.contracts.topics import (
     INPUTS,
     PLANS,
     RECORD_BYTES_MAX,
+    Topic,
 )
+from ingest.loads import LoadGatherer, Record
 from ingest.ports import SendHandle
 
 LINGER_MS: Final = 5
@@ -71,12 +73,19 @@ class KafkaSink:
         self,
         settings: KafkaSettings,
         *,
-        topics: Sequence[str] = (INPUTS.name, DEAD_LETTERS.name, PLANS.name, ALERT_INPUTS.name),
+        partition_count: int,
+        topics: Sequence[Topic] = (INPUTS, DEAD_LETTERS, PLANS, ALERT_INPUTS),
     ) -> None:
         """Connect, and load what must be known of `topics` before the first send.
 
+        Args:
+            settings: Where Kafka is.
+            partition_count: The installation's; keys are placed by it.
+            topics: All that will be written.
+
         Raises:
             DeliveryError: Kafka can't be reached, or has no such topic.
+            PartitionCountError: A topic has another number of partitions.
         """
         try:
             _check_topics(settings, topics)
@@ -95,7 +104,8 @@ class KafkaSink:
                 metrics_enabled=False,
             )
             for topic in topics:
-                self._producer.partitions_for(topic)
+                found = len(self._producer.partitions_for(topic.name))
+                _check_partitions(topic, found, topic.partitions(partition_count))
         except KafkaError as error:
             raise DeliveryError(f"Kafka can't be used: {error}") from error
 
@@ -126,11 +136,19 @@ class KafkaSink:
         self._producer.close(timeout=timeout_s)
 
 
-def _check_topics(settings: KafkaSettings, topics: Sequence[str]) -> None:
+def _check_partitions(topic: Topic, found: int, expected: int) -> None:
+    if found != expected:
+        raise PartitionCountError(
+            f"{topic.name} has {found} partitions, and this installation expects {expected}: "
+            "a count is changed by repartitioning, never in place"
+        )
+
+
+def _check_topics(settings: KafkaSettings, topics: Sequence[Topic]) -> None:
     """Ask for all topics: asking for one by name creates it, whatever the client's options say."""
     admin = KafkaAdminClient(**kafka_options(settings))
     try:
-        missing = sorted(set(topics) - set(admin.list_topics()))
+        missing = sorted({topic.name for topic in topics} - set(admin.list_topics()))
     finally:
         admin.close()
     if missing:
@@ -147,6 +165,7 @@ class KafkaCatalogFeed:
             InstallationError: Kafka can't be reached.
         """
         self._partition = TopicPartition(CATALOG.name, 0)
+        self._gatherer = LoadGatherer()
         try:
             self._consumer = KafkaConsumer(
                 **kafka_options(settings),
@@ -165,9 +184,9 @@ class KafkaCatalogFeed:
         except KafkaError as error:
             raise InstallationError(f"the catalogue can't be read: {error}") from error
 
-    def poll(self) -> list[tuple[str, bytes | None]]:
-        """Return new records as (key, value), in order, without waiting."""
-        return self._polled(0)
+    def poll(self) -> list[Record]:
+        """Return the records of loads that are whole by now, in order, without waiting."""
+        return self._gatherer.taken(self._polled(0))
 
     def read_to_end(
         self,
@@ -199,7 +218,7 @@ class KafkaCatalogFeed:
         """Release the connections."""
         self._consumer.close()
 
-    def _polled(self, timeout_ms: int) -> list[tuple[str, bytes | None]]:
+    def _polled(self, timeout_ms: int) -> list[Record]:
         try:
             polled = self._consumer.poll(timeout_ms=timeout_ms)
         except KafkaError as error:

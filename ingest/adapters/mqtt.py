@@ -28,6 +28,8 @@ PACKET_BYTES_MAX: Final = 8 * 1024 * 1024
 """The broker never sends a larger packet; it drops what does not fit."""
 HELD_BYTES_MAX: Final = 32 * 1024 * 1024
 """Received and not handed out yet; above it the socket is not read."""
+MESSAGE_BYTES: Final = 256
+"""What a held message costs beside its payload: QoS 0 has no Receive Maximum."""
 POLL_BYTES_MAX: Final = 4 * 1024 * 1024
 FILTERS_A_PACKET_MAX: Final = 100
 TOPICS_CACHED_MAX: Final = 100_000
@@ -208,7 +210,7 @@ class MqttSource:
     def _hold(self, lane: LaneSocket) -> None:
         publishes, lane.parser.publishes = lane.parser.publishes, []
         high = self._generation << 16
-        topics, held = self._topics, self._held
+        topics, held, held_bytes = self._topics, self._held, self._held_bytes
         for name, packet_id, payload in publishes:
             topic = topics.get(name)
             if topic is None:
@@ -216,7 +218,8 @@ class MqttSource:
                     topics.clear()
                 topic = topics[name] = name.decode("utf-8", "replace")
             held.append((topic, payload, high | packet_id if packet_id else UNACKNOWLEDGED))
-            self._held_bytes += len(payload)
+            held_bytes += len(payload) + MESSAGE_BYTES
+        self._held_bytes = held_bytes
 
     def _write(self, lane: LaneSocket) -> None:
         self._client.loop_misc()
@@ -235,7 +238,7 @@ class MqttSource:
         out = []
         while held and len(out) < limit and size < POLL_BYTES_MAX:
             message = held.popleft()
-            size += len(message[1])
+            size += len(message[1]) + MESSAGE_BYTES
             out.append(message)
         self._held_bytes -= size
         return out

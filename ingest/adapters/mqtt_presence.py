@@ -103,7 +103,7 @@ class Presence:
 
     def close(self) -> None:
         """Clear the presence and disconnect."""
-        if self._connected and not self._beating:
+        if self._beat_at_s and self._connected and not self._beating:
             self._client.publish(self._topic, b"", qos=0, retain=True)
         self._client.disconnect()
 

@@ -9,9 +9,15 @@ from typing import Any, Protocol
 import pytest
 
 from ingest.adapters.kafka import KafkaSink
-from ingest.contracts.errors import DeliveryError
+from ingest.contracts.errors import DeliveryError, PartitionCountError
 from ingest.contracts.settings import KafkaSettings
-from ingest.contracts.topics import DEAD_LETTERS, INPUTS, RECORD_BYTES_MAX
+from ingest.contracts.topics import (
+    DEAD_LETTERS,
+    INPUTS,
+    PARTITION_COUNT_DEFAULT,
+    RECORD_BYTES_MAX,
+    Topic,
+)
 from ingest.ports import RecordSink, SendHandle
 from simulators.memory_bridge import InMemoryRecordSink
 from simulators.memory_kafka import MemoryKafka
@@ -55,7 +61,7 @@ class KafkaWorld:
             name: asyncio.run(end_offsets(settings, name))
             for name in (INPUTS.name, DEAD_LETTERS.name)
         }
-        self.kafka = KafkaSink(settings)
+        self.kafka = KafkaSink(settings, partition_count=PARTITION_COUNT_DEFAULT)
         self.sink: RecordSink = self.kafka
 
     def since(self, topic: str, partition: int) -> list[tuple[bytes | None, bytes | None]]:
@@ -123,10 +129,20 @@ def test_flush_waits_for_all(world: World) -> None:
 @pytest.mark.integration
 def test_what_kafka_can_not_take_is_an_error(stack: Any) -> None:
     """A record above the limit and a missing topic are told, never dropped."""
-    sink = KafkaSink(stack.kafka)
+    sink = KafkaSink(stack.kafka, partition_count=PARTITION_COUNT_DEFAULT)
     with pytest.raises(DeliveryError, match=INPUTS.name):
         sink.send(INPUTS.name, 0, None, b"x" * (RECORD_BYTES_MAX + 1))
     sink.close()
-    nothing = f"shelfstream.nothing-{uuid.uuid4().hex}"
-    with pytest.raises(DeliveryError, match=nothing):
-        KafkaSink(stack.kafka, topics=[nothing])
+    name = f"shelfstream.nothing-{uuid.uuid4().hex}"
+    nothing = Topic(name=name, partitioned_by="sku", retention_ms=None, doc="")
+    with pytest.raises(DeliveryError, match=name):
+        KafkaSink(stack.kafka, partition_count=PARTITION_COUNT_DEFAULT, topics=[nothing])
+
+
+@pytest.mark.integration
+def test_a_wrong_partition_count_is_refused_at_the_start(stack: Any) -> None:
+    """Keys placed by another count would land where no fold looks for them."""
+    expected = PARTITION_COUNT_DEFAULT + 1
+    sentence = f"{INPUTS.name} has {PARTITION_COUNT_DEFAULT} partitions.*expects {expected}"
+    with pytest.raises(PartitionCountError, match=sentence):
+        KafkaSink(stack.kafka, partition_count=expected)
