@@ -1,23 +1,100 @@
 """Verifying on real topics: a barrier through every partition, then table and ledger read whole."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
-from ingest.contracts.errors import ShelfstreamError
+import msgspec
+
+from ingest.contracts.errors import InstallationError, ShelfstreamError
+from ingest.contracts.reference import INSTALLATION_KEY
 from ingest.contracts.settings import KafkaSettings
-from ingest.contracts.topics import EVENTS, INPUTS, MOVEMENTS, STOCK
+from ingest.contracts.topics import CATALOG, EVENTS, INPUTS, MOVEMENTS, STOCK
 from ingest.frames import INPUT_FRAMES, BarrierInput
 from simulators.oracle import Oracle
 from simulators.verification import Agreement, LedgerTally, LiveTable, agreement
-from streams.contracts.events import EVENT_FRAMES, BarrierPassed
+from streams.contracts.events import EVENT_FRAMES, BarrierPassed, StreamEvent
+from streams.contracts.state import CLOCK, Clock, decode, key
 from streams.engine.adapters.reader import RecordWriter, end_offsets, read_topic
 
 TIMEOUT_S_DEFAULT: Final = 120.0
 
 
+class _Installation(msgspec.Struct):
+    installation_id: str
+
+
+_INSTALLATIONS: Final = msgspec.json.Decoder(_Installation)
+
+
+class OracleMismatchError(ShelfstreamError):
+    """The oracle is the truth of another installation."""
+
+
 class BarrierTimeoutError(ShelfstreamError):
     """Not every partition passed the barrier in time: a worker is down or far behind."""
+
+
+async def installation_id_of(kafka: KafkaSettings) -> str:
+    """Return whose topics these are.
+
+    Raises:
+        InstallationError: The installation was never recorded.
+        KafkaError: Kafka could not be asked.
+    """
+    found = ""
+    async for records in read_topic(kafka, CATALOG.name, until_end=True):
+        for record in records:
+            if record.key == INSTALLATION_KEY.encode() and record.value is not None:
+                found = _INSTALLATIONS.decode(record.value).installation_id
+    if not found:
+        raise InstallationError("no installation is recorded: start one with `shelfstream up`")
+    return found
+
+
+def check_oracle(oracle: Oracle, installation_id: str) -> None:
+    """Compare an oracle's installation with the one that runs.
+
+    Raises:
+        OracleMismatchError: They are not the same.
+    """
+    if oracle.installation_id != installation_id:
+        raise OracleMismatchError(
+            f"the oracle is the truth of installation {oracle.installation_id or 'unknown'}, "
+            f"and this is {installation_id}: name the right file with --oracle, or a new one"
+        )
+
+
+async def fold_now_ms(kafka: KafkaSettings) -> int:
+    """Return how late it is for the stock fold, UTC milliseconds; 0 for a new installation.
+
+    Raises:
+        InstallationError: The topics are not there.
+        KafkaError: Kafka could not be asked.
+    """
+    clock_key = key(CLOCK)
+    now_ms = 0
+    async for records in read_topic(kafka, STOCK.name, until_end=True):
+        for record in records:
+            if record.key and record.key.startswith(clock_key) and record.value:
+                clock = decode(record.key, record.value)
+                now_ms = max(now_ms, clock.now_ms if isinstance(clock, Clock) else 0)
+    return now_ms
+
+
+async def committed_events(
+    kafka: KafkaSettings, from_offsets: Mapping[int, int]
+) -> AsyncIterator[StreamEvent]:
+    """Yield the events from these offsets on, in order within each partition, without end.
+
+    Raises:
+        InstallationError: The topics are not there.
+        KafkaError: Kafka could not be asked.
+    """
+    async for records in read_topic(kafka, EVENTS.name, from_offsets=from_offsets):
+        for record in records:
+            for event in EVENT_FRAMES.decode(record.value or b"").items:
+                yield event
 
 
 async def barrier_write(kafka: KafkaSettings, barrier_id: str, partitions: list[int]) -> None:
@@ -65,13 +142,11 @@ async def barrier_passed(kafka: KafkaSettings, barrier_id: str, timeout_s: float
 async def _until_passed(
     kafka: KafkaSettings, barrier_id: str, waiting: set[int], offsets: Mapping[int, int]
 ) -> None:
-    async for records in read_topic(kafka, EVENTS.name, from_offsets=offsets):
-        for record in records:
-            for event in EVENT_FRAMES.decode(record.value or b"").items:
-                if isinstance(event, BarrierPassed) and event.barrier_id == barrier_id:
-                    waiting.discard(event.partition)
-        if not waiting:
-            return
+    async for event in committed_events(kafka, offsets):
+        if isinstance(event, BarrierPassed) and event.barrier_id == barrier_id:
+            waiting.discard(event.partition)
+            if not waiting:
+                return
 
 
 async def verified(
@@ -80,10 +155,12 @@ async def verified(
     """Return how far the committed table and ledger agree with the oracle, now.
 
     Raises:
+        OracleMismatchError: The oracle is of another installation.
         BarrierTimeoutError: Some partition did not pass the barrier within `timeout_s` seconds.
         InstallationError: The topics are not there.
         KafkaError: Kafka could not be asked.
     """
+    check_oracle(oracle, await installation_id_of(kafka))
     await barrier_passed(kafka, barrier_id, timeout_s)
     table = LiveTable()
     async for records in read_topic(kafka, STOCK.name, until_end=True):

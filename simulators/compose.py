@@ -1,7 +1,11 @@
 """Puts a live simulation together out of settings; the clock and the identity are passed in."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -13,14 +17,18 @@ from ingest.contracts.settings import (
     load,
     read_env_file,
 )
-from simulators.adapters.files import oracle_load
+from ingest.contracts.topics import EVENTS
+from simulators.adapters.files import oracle_load, oracle_save
 from simulators.adapters.mqtt import DeviceLink
+from simulators.checking import check_oracle, committed_events, fold_now_ms, installation_id_of
 from simulators.faults import fault_plan
-from simulators.live import LiveRun, fold_now_ms
+from simulators.greeting import greeted
+from simulators.live import LiveRun
 from simulators.network import Network, network_made
 from simulators.oracle import Oracle
 from simulators.settings import DEVICES_ENV_NAME, ORACLE_FILE_NAME, SimulatorSettings
 from simulators.simulation import Simulation, SimulationPlan
+from streams.engine.adapters.reader import end_offsets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,32 +83,38 @@ def network_of(settings: SimulatorSettings) -> Network:
     return network_made(settings.sites, settings.skus, Random(settings.seed))  # noqa: S311 - a simulation
 
 
-def oracle_of(place: Surroundings) -> Oracle:
-    """Return the oracle of an earlier run that is gone on with, or a new one."""
-    return oracle_load(place.oracle_file) if place.oracle_file.is_file() else Oracle()
-
-
-async def live_run_made(
-    settings: SimulatorSettings, place: Surroundings, link: DeviceLink
-) -> LiveRun:
-    """Return a run that can start; `link` must be entered.
+async def oracle_of(place: Surroundings) -> Oracle:
+    """Return the oracle of an earlier run that is gone on with, or a new one.
 
     Raises:
-        InstallationError: The topics are not there.
-        ValueError: A name that is no fault.
+        OracleFileError: There is a file that is no oracle.
+        OracleMismatchError: It is the truth of another installation.
+        InstallationError: The installation was never recorded.
+        KafkaError: Kafka can't be read.
     """
-    speed = settings.speed if place.driven else 1.0
-    oracle = oracle_of(place)
+    installation_id = await installation_id_of(place.kafka)
+    if place.oracle_file.is_file():
+        oracle = oracle_load(place.oracle_file)
+        check_oracle(oracle, installation_id)
+        return oracle
+    oracle = Oracle()
+    oracle.installation_id = installation_id
+    return oracle
+
+
+async def _simulation_made(settings: SimulatorSettings, place: Surroundings) -> Simulation:
+    oracle = await oracle_of(place)
     begun_ms = place.now_ms()
     if place.driven:
         begun_ms = max(begun_ms, oracle.now_ms + 1, await fold_now_ms(place.kafka) + 1)
     plan = SimulationPlan(
-        speed=speed,
+        # Nobody can hurry an installation in wall time.
+        speed=settings.speed if place.driven else 1.0,
         rate_events_per_s=settings.rate,
         faults=fault_plan(settings.faults),
         driven=place.driven,
     )
-    simulation = Simulation(
+    return Simulation(
         network=network_of(settings),
         plan=plan,
         oracle=oracle,
@@ -109,21 +123,34 @@ async def live_run_made(
         world_ms=begun_ms,
         clock_ms=round(place.clock() * 1_000),
     )
+
+
+def _world_clock(
+    settings: SimulatorSettings, place: Surroundings, begun_ms: int
+) -> Callable[[int], int]:
     world_ms = float(begun_ms)
 
-    def world_clock(elapsed_ms: int) -> int:
+    def driven(elapsed_ms: int) -> int:
         nonlocal world_ms
-        world_ms += elapsed_ms * speed
-        return round(world_ms) if place.driven else place.now_ms()
+        world_ms += elapsed_ms * settings.speed
+        return round(world_ms)
 
-    return LiveRun(
-        simulation=simulation,
-        link=link,
-        kafka=place.kafka,
-        oracle_file=place.oracle_file,
-        world_clock=world_clock,
-        clock=place.clock,
-    )
+    return driven if place.driven else lambda _elapsed_ms: place.now_ms()
+
+
+@contextmanager
+def _stoppable(run: LiveRun) -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the demand of a run, then mean again what they meant before."""
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        loop.add_signal_handler(number, run.stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
 
 
 async def simulated(
@@ -131,17 +158,43 @@ async def simulated(
     place: Surroundings,
     *,
     reference_version: int,
-    on_run: Callable[[LiveRun], None],
+    on_run: Callable[[LiveRun], None] = lambda _: None,
 ) -> bool:
-    """Run a simulation to its end; return whether everything was accepted.
+    """Run a simulation to its end or its first signal; return whether everything was accepted.
+
+    Args:
+        settings: What is simulated.
+        place: Where.
+        reference_version: The catalogue load that the bridges must know.
+        on_run: Told of the run when its first event is about to be sent.
 
     Raises:
         BridgeSilentError: No bridge took the devices' greeting.
+        OracleFileError: There is a file that is no oracle.
+        OracleMismatchError: The oracle is the truth of another installation.
         InstallationError: The topics are not there.
         KafkaError: Kafka can't be read.
     """
+    simulation = await _simulation_made(settings, place)
+    begun_ms = simulation.world.now_ms
     with place.link("simulation") as link:
-        run = await live_run_made(settings, place, link)
+        run = LiveRun(
+            simulation=simulation,
+            link=link,
+            # From here, so that no answer to the first event is missed.
+            events=committed_events(place.kafka, await end_offsets(place.kafka, EVENTS.name)),
+            save=partial(oracle_save, place.oracle_file, simulation.oracle),
+            world_clock=_world_clock(settings, place, begun_ms),
+            clock=place.clock,
+        )
+        await greeted(
+            place.kafka,
+            link,
+            simulation.fleet,
+            reference_version=reference_version,
+            clock=place.clock,
+            first=simulation.time(begun_ms),
+        )
         on_run(run)
-        await run.greet(reference_version)
-        return await run.run(settings.seconds or None)
+        with _stoppable(run):
+            return await run.run(settings.seconds or None)

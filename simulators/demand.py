@@ -59,6 +59,10 @@ class Shoppers:
             self._next_at_ms += self._pause_ms()
         return found
 
+    def rest(self) -> None:
+        """Forget when the next one comes: the next stream begins where it is asked for."""
+        self._next_at_ms = None
+
     def _pause_ms(self) -> float:
         return self._rng.expovariate(self._wishes_per_s) * SECOND_MS
 

@@ -67,9 +67,13 @@ class Fleet:
         """Room in the fullest spool."""
         return min((gateway.room_events for gateway in self), default=0)
 
-    def on_receipt(self, source: str, payload: bytes, now_ms: int) -> int:
-        """Take a receipt's payload for one device; return how many events it freed."""
-        gateway = self._gateways.get(source)
+    def on_message(self, topic: str, payload: bytes, now_ms: int) -> int:
+        """Take a receipt from `stock/v1/{site}/{device}/accepted`; return how many events it freed.
+
+        Other topics, and receipts of devices of somebody else, free none.
+        """
+        way, _, leaf = topic.rpartition("/")
+        gateway = self._gateways.get(way.rpartition("/")[2]) if leaf == "accepted" else None
         if gateway is None:
             return 0
         try:

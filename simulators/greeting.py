@@ -12,8 +12,8 @@ from ingest.contracts.errors import FrameError, ShelfstreamError
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import INPUTS
 from ingest.frames import INPUT_FRAMES, StatusInput
-from simulators.adapters.mqtt import DeviceLink
 from simulators.gateway import Gateway
+from simulators.ports import BrokerLink
 from simulators.simulation import Outgoing, status_message
 from streams.engine.adapters.reader import TopicReader, end_offsets
 
@@ -28,7 +28,7 @@ class BridgeSilentError(ShelfstreamError):
 
 async def greeted(
     kafka: KafkaSettings,
-    link: DeviceLink,
+    link: BrokerLink,
     gateways: Iterable[Gateway],
     *,
     reference_version: int,

@@ -1,33 +1,24 @@
-"""A simulation on real brokers: one MQTT connection out, the committed events in."""
+"""Runs a simulation in real time: messages out over one connection, committed events in."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
-from ingest.contracts.settings import KafkaSettings
-from ingest.contracts.topics import EVENTS, STOCK
-from simulators.adapters.files import oracle_save
-from simulators.adapters.mqtt import DeviceLink
 from simulators.fleet import percentile
-from simulators.greeting import greeted
-from simulators.simulation import Outgoing, Simulation
-from streams.contracts.events import EVENT_FRAMES
-from streams.contracts.state import CLOCK, Clock, decode, key
-from streams.engine.adapters.reader import end_offsets, read_topic
+from simulators.ports import BrokerLink
+from simulators.simulation import STEP_MS_MAX, Outgoing, Simulation
+from streams.contracts.events import StreamEvent
 
 STEP_S: Final = 0.2
 """How often the world goes on. Each step drives the time, and a tick costs every fold a record in
 each partition: more often is only work."""
 EXCHANGE_S: Final = 0.02
 """How often receipts are taken and due events are sent."""
-STEP_MS_MAX: Final = 1_000
-"""A process that slept goes on where it was, and does not catch up."""
 REPORT_S: Final = 5.0
 DRAIN_S_MAX: Final = 120.0
 """How long a run waits at its end until every event is accepted."""
@@ -41,8 +32,8 @@ class Figures:
     """What a run measured of itself."""
 
     world_ms: int
-    live_seconds: float
-    """How long demand has lasted, by the publisher's clock."""
+    seconds: float
+    """How long the run has lasted, its draining included, by the publisher's clock."""
     published_events: int
     accepted_events: int
     unaccepted_events: int
@@ -56,18 +47,6 @@ class Figures:
     in_transit_units: int
 
 
-async def fold_now_ms(kafka: KafkaSettings) -> int:
-    """Return how late it is for the stock fold, UTC milliseconds; 0 for a new installation."""
-    clock_key = key(CLOCK)
-    now_ms = 0
-    async for records in read_topic(kafka, STOCK.name, until_end=True):
-        for record in records:
-            if record.key and record.key.startswith(clock_key) and record.value:
-                clock = decode(record.key, record.value)
-                now_ms = max(now_ms, clock.now_ms if isinstance(clock, Clock) else 0)
-    return now_ms
-
-
 class LiveRun:
     """Runs one simulation until its time is over or `stop` is called, then drains it."""
 
@@ -75,9 +54,9 @@ class LiveRun:
         self,
         *,
         simulation: Simulation,
-        link: DeviceLink,
-        kafka: KafkaSettings,
-        oracle_file: Path,
+        link: BrokerLink,
+        events: AsyncIterator[StreamEvent],
+        save: Callable[[], None],
         world_clock: Callable[[int], int],
         clock: Callable[[], float],
     ) -> None:
@@ -86,56 +65,41 @@ class LiveRun:
         Args:
             simulation: What is run.
             link: An entered connection of the devices.
-            kafka: Where the committed events are.
-            oracle_file: Where the truth is kept.
+            events: What the pipeline tells from now on; it never ends by itself.
+            save: Keeps the truth; called at the begin, every `REPORT_S` seconds and at the end.
             world_clock: Gives the next world time for the elapsed milliseconds of a step.
             clock: Seconds, never going back.
         """
         self._simulation = simulation
         self._link = link
-        self._kafka = kafka
-        self._oracle_file = oracle_file
+        self._events = events
+        self._save = save
         self._world_clock = world_clock
         self._clock = clock
-        self._stopped = asyncio.Event()
-        self._live_seconds = 0.0
+        self._stopped = False
+        self._abandoned = False
+        self._begun_s = self._ended_s = clock()
         self._history: deque[tuple[float, int]] = deque()
         self._unsent: deque[Outgoing] = deque()
 
     def stop(self) -> None:
-        """Ask for the end of demand."""
-        self._stopped.set()
-
-    async def greet(self, reference_version: int) -> None:
-        """Wait until the bridges know this catalogue load.
-
-        Raises:
-            BridgeSilentError: No bridge answered in time.
-            InstallationError: The topics are not there.
-        """
-        simulation = self._simulation
-        await greeted(
-            self._kafka,
-            self._link,
-            simulation.fleet,
-            reference_version=reference_version,
-            clock=self._clock,
-            first=simulation.time(simulation.world.now_ms),
-        )
+        """Ask for the end of demand; asked again, give up what is not accepted yet."""
+        self._abandoned = self._stopped
+        self._stopped = True
 
     async def run(self, seconds: float | None) -> bool:
         """Run for so many seconds (None: until stopped); return whether all was accepted.
 
         Raises:
-            InstallationError: The topics are not there.
-            KafkaError: Kafka can't be read.
+            KafkaError: The events can't be read any more.
         """
-        offsets = await end_offsets(self._kafka, EVENTS.name)
+        self._begun_s = self._clock()
         self._save()
-        listener = asyncio.create_task(self._listen(offsets))
+        listener = asyncio.create_task(self._listen())
         try:
             await self._live(seconds, listener)
         finally:
+            self._save()  # whatever ended it: what was emitted is true
             listener.cancel()
             with suppress(asyncio.CancelledError):
                 await listener
@@ -145,11 +109,10 @@ class LiveRun:
         return drained
 
     async def _live(self, seconds: float | None, listener: "asyncio.Task[None]") -> None:
-        begun_s = last_s = reported_s = self._clock()
-        while not self._stopped.is_set():
+        last_s = reported_s = self._begun_s
+        while not self._stopped:
             now_s = self._clock()
-            self._live_seconds = now_s - begun_s
-            if seconds is not None and now_s - begun_s >= seconds:
+            if seconds is not None and now_s - self._begun_s >= seconds:
                 return
             if listener.done():
                 listener.result()
@@ -171,9 +134,9 @@ class LiveRun:
         self._unsent.extend(self._simulation.step(world_ms, self._clock_ms()))
 
     def _exchange(self) -> None:
-        clock_ms = self._clock_ms()
-        for message in self._link.heard():
-            self._simulation.on_receipt(message.topic, message.payload, clock_ms)
+        self._ended_s, clock_ms = self._clock(), self._clock_ms()
+        for topic, payload in self._link.heard():
+            self._simulation.fleet.on_message(topic, payload, clock_ms)
         if not self._link.ready:
             return
         self._unsent.extend(self._simulation.outgoing(clock_ms))
@@ -188,17 +151,15 @@ class LiveRun:
         self._unsent.extend(simulation.settle(self._world_clock(0), self._clock_ms()))
         deadline_s = self._clock() + DRAIN_S_MAX
         while simulation.fleet.unaccepted_events or self._unsent:
-            if self._clock() >= deadline_s:
+            if self._abandoned or self._clock() >= deadline_s:
                 return False
             self._exchange()
             await asyncio.sleep(EXCHANGE_S)
         return True
 
-    async def _listen(self, offsets: Mapping[int, int]) -> None:
-        async for records in read_topic(self._kafka, EVENTS.name, from_offsets=offsets):
-            for record in records:
-                for event in EVENT_FRAMES.decode(record.value or b"").items:
-                    self._simulation.world.hear(event)
+    async def _listen(self) -> None:
+        async for event in self._events:
+            self._simulation.world.hear(event)
 
     def figures(self) -> Figures:
         """Return what was measured so far."""
@@ -206,7 +167,7 @@ class LiveRun:
         latencies_ms = list(fleet.latencies_ms)
         return Figures(
             world_ms=self._simulation.world.now_ms,
-            live_seconds=round(self._live_seconds, 3),
+            seconds=round(self._ended_s - self._begun_s, 3),
             published_events=fleet.published_events,
             accepted_events=fleet.accepted_events,
             unaccepted_events=fleet.unaccepted_events,
@@ -231,6 +192,3 @@ class LiveRun:
 
     def _clock_ms(self) -> int:
         return round(self._clock() * 1_000)
-
-    def _save(self) -> None:
-        oracle_save(self._oracle_file, self._simulation.oracle)

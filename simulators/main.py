@@ -5,7 +5,6 @@ The catalogue and the opening stock must be loaded already; `shelfstream simulat
 
 import asyncio
 import os
-import signal
 import sys
 import time
 
@@ -14,7 +13,6 @@ import structlog
 from ingest.contracts.errors import ShelfstreamError
 from ingest.contracts.settings import load
 from simulators.compose import simulated, surroundings
-from simulators.live import LiveRun
 from simulators.settings import SimulatorSettings
 from streams.engine.logs import configure_logs
 
@@ -41,13 +39,7 @@ async def _run() -> bool:
     place = surroundings(
         environ, now_ms=_now_ms, clock=time.monotonic, oracle_file=settings.oracle_file
     )
-
-    def stoppable(run: LiveRun) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, run.stop)
-
-    return await simulated(settings, place, reference_version=0, on_run=stoppable)
+    return await simulated(settings, place, reference_version=0)
 
 
 def _now_ms() -> int:

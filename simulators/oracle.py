@@ -40,6 +40,8 @@ class Oracle:
     def __init__(self) -> None:
         """Know nothing yet."""
         self.now_ms = 0
+        self.installation_id = ""
+        """Whose truth this is; empty where no installation is behind it."""
         self.stock: dict[tuple[str, str], int] = {}
         """Units by (site, SKU)."""
         self.watched: list[tuple[str, str]] = []
@@ -129,6 +131,7 @@ class Oracle:
             stock.setdefault(site, {})[sku] = units
         return {
             "version": ORACLE_VERSION,
+            "installation_id": self.installation_id,
             "now_ms": self.now_ms,
             "stock": stock,
             "watched": [list(key) for key in self.watched],
@@ -151,6 +154,7 @@ def oracle_read(document: dict[str, Any]) -> Oracle:
         raise ValueError(f"oracle file version {document.get('version')} can't be read")
     oracle = Oracle()
     oracle.now_ms = document["now_ms"]
+    oracle.installation_id = document["installation_id"]
     oracle.stock = {
         (site, sku): units
         for site, skus in document["stock"].items()

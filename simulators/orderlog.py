@@ -4,15 +4,17 @@
 """
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import islice
 from typing import Final, NamedTuple
 from zlib import crc32
+from zlib import error as zlib_error
 
 from ingest.contracts.errors import ShelfstreamError
-from ingest.contracts.events import IDENTIFIER_LENGTH_MAX, QUANTITY_UNITS_MAX
+from ingest.contracts.events import IDENTIFIER_LENGTH_MAX, QUANTITY_UNITS_MAX, TIME_MS_MAX
 
 COLUMNS_DEFAULT: Final[Mapping[str, str]] = {
     "invoiced_at": "invoiced_at",
@@ -21,7 +23,9 @@ COLUMNS_DEFAULT: Final[Mapping[str, str]] = {
     "customer": "customer_id",
     "invoice": "invoice",
 }
+"""What we read of a line, in this order, and what the file calls it."""
 _TIMES_CACHED_MAX: Final = 4_096
+_SITES_CACHED_MAX: Final = 65_536
 _CONTROL_BELOW: Final = " "
 
 
@@ -65,7 +69,7 @@ class Survey:
     skus: dict[str, None] = field(default_factory=dict)
     """In order of appearance."""
     quantity_max: int = 1
-    first_at_ms: int = 0
+    first_at_ms: int = TIME_MS_MAX
     last_at_ms: int = 0
     skipped: Skipped = field(default_factory=Skipped)
 
@@ -92,6 +96,7 @@ def columns_read(text: str) -> dict[str, str]:
     return columns
 
 
+@lru_cache(maxsize=_SITES_CACHED_MAX)
 def site_number_of(customer: str, invoice: str, site_count: int) -> int:
     """Return which site a line belongs to: its customer's, or its invoice's where none is named."""
     return crc32((customer or invoice).encode()) % site_count
@@ -102,12 +107,15 @@ def time_ms_of(text: str) -> int:
     """Return UTC milliseconds of an ISO 8601 time; one without a zone is taken as UTC.
 
     Raises:
-        ValueError: It is no such time.
+        ValueError: It is no such time, or one that no device may send.
     """
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
-    return int(at.timestamp()) * 1_000 + at.microsecond // 1_000
+    at_ms = int(at.timestamp()) * 1_000 + at.microsecond // 1_000
+    if not 0 <= at_ms <= TIME_MS_MAX:
+        raise ValueError(f"{text!r} is before 1970 or after 2100")
+    return at_ms
 
 
 def order_lines(
@@ -128,27 +136,31 @@ def order_lines(
         limit: Read at most so many lines after the header.
 
     Raises:
-        OrderLogError: A column is missing, or a time or a quantity can't be read.
+        OrderLogError: A column is missing, a time or a quantity can't be read, or the file is no
+            CSV in UTF-8, or ends in the middle of its compression.
     """
     reader = csv.reader(rows)
-    header = next(reader, [])
-    missing = sorted(set(columns.values()) - set(header))
-    if missing:
-        raise OrderLogError(f"the file has no column {missing[0]!r}; it has {', '.join(header)}")
-    place = {name: header.index(column) for name, column in columns.items()}
-    at, quantity, sku = place["invoiced_at"], place["quantity"], place["sku"]
-    customer, invoice = place["customer"], place["invoice"]
-    for number, row in enumerate(reader):
-        if limit is not None and number >= limit:
-            return
-        try:
+    try:
+        at, quantity, sku, customer, invoice = _places(next(reader, []), columns)
+        for row in islice(filter(None, reader), limit):  # a blank line is no line
             units = int(row[quantity])
             at_ms = time_ms_of(row[at])
             site_number = site_number_of(row[customer], row[invoice], site_count)
             if _moves(row[sku], units, skipped):
                 yield OrderLine(at_ms, site_number, row[sku], units)
-        except (ValueError, IndexError) as error:
-            raise OrderLogError(f"line {reader.line_num}: {error}") from error
+    except IndexError as error:
+        raise OrderLogError(f"line {reader.line_num} has fewer columns than the first") from error
+    except (ValueError, csv.Error, OSError, EOFError, zlib_error) as error:
+        # The line is the last one read whole: what can't be decoded was not counted yet.
+        raise OrderLogError(f"line {reader.line_num}: {error}") from error
+
+
+def _places(header: Sequence[str], columns: Mapping[str, str]) -> list[int]:
+    missing = sorted(set(columns.values()) - set(header))
+    if missing:
+        there = ", ".join(header) or "none: it is empty"
+        raise OrderLogError(f"the file has no column {missing[0]!r}; it has {there}")
+    return [header.index(columns[name]) for name in COLUMNS_DEFAULT]
 
 
 def _moves(sku: str, units: int, skipped: Skipped) -> bool:
@@ -170,7 +182,11 @@ def survey(
     *,
     limit: int | None = None,
 ) -> Survey:
-    """Return the plain sum of a file; the arguments and errors are those of `order_lines`."""
+    """Return the plain sum of a file; the arguments are those of `order_lines`.
+
+    Raises:
+        OrderLogError: As `order_lines`, or there is nothing to replay.
+    """
     found = Survey()
     stock, by_site = found.stock, found.lines_by_site
     for line in order_lines(rows, columns, site_count, found.skipped, limit=limit):
@@ -180,5 +196,7 @@ def survey(
         found.skus[line.sku] = None
         found.quantity_max = max(found.quantity_max, abs(line.quantity))
         found.last_at_ms = max(found.last_at_ms, line.at_ms)
-        found.first_at_ms = min(found.first_at_ms or line.at_ms, line.at_ms)
+        found.first_at_ms = min(found.first_at_ms, line.at_ms)
+    if not stock:
+        raise OrderLogError("no line of the file moves stock")
     return found

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from simulators.adapters.mqtt import DeviceLink
 from simulators.fleet import percentile
+from simulators.ports import BrokerLink
 from simulators.replaying import Replay
 from simulators.simulation import Outgoing
 
@@ -35,7 +35,7 @@ class ReplayRun:
     def __init__(
         self,
         replay: Replay,
-        link: DeviceLink,
+        link: BrokerLink,
         *,
         clock: Callable[[], float],
         speed: float | None,
@@ -75,13 +75,15 @@ class ReplayRun:
         return self.figures()
 
     def _waits_for_its_time(self) -> bool:
-        return self._speed is not None and not self._replay.fleet.unaccepted_events
+        idle = self._speed is not None and not self._replay.fleet.unaccepted_events
+        return idle and self._link.ready
 
     def _exchange(self) -> bool:
-        replay, freed = self._replay, 0
-        for message in self._link.heard(WAIT_S):
-            levels = message.topic.split("/")
-            freed += replay.fleet.on_receipt(levels[3], message.payload, self._clock_ms())
+        replay, clock_ms = self._replay, self._clock_ms()
+        freed = sum(
+            replay.fleet.on_message(topic, payload, clock_ms)
+            for topic, payload in self._link.heard(WAIT_S)
+        )
         if self._link.ready:
             self._publish(replay.feed(self._clock_ms(), self._until_ms()))
             self._publish(replay.outgoing(self._clock_ms()))

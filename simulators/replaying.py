@@ -24,26 +24,18 @@ def replay_sites(site_count: int) -> tuple[str, ...]:
     return tuple(f"site-{number:02d}" for number in range(1, site_count + 1))
 
 
-def replay_oracle(found: Survey, sites: tuple[str, ...], boot: str, before: Oracle) -> Oracle:
-    """Return what must come out: what was true before, and the plain sum of the file alone."""
-    oracle = Oracle()
-    oracle.now_ms = max(before.now_ms, found.last_at_ms)
-    oracle.stock = dict(before.stock)
-    oracle.watched = before.watched
-    oracle.carriages = before.carriages
+def expect_replay(oracle: Oracle, found: Survey, sites: tuple[str, ...], boot: str) -> None:
+    """Add to the truth what must come out of a replay: the plain sum of the file alone."""
+    oracle.now_ms = max(oracle.now_ms, found.last_at_ms)
     for (number, sku), units in found.stock.items():
-        oracle.stock[sites[number], sku] = oracle.units(sites[number], sku) + units
-    oracle.opening_units = before.opening_units
-    oracle.entered_units = before.entered_units
-    oracle.left_units = before.left_units - sum(found.stock.values())
+        oracle.leave(sites[number], sku, -units)
     played = (
         ScanRange(
             source=scanner_of(sites[number]), site=sites[number], boot=boot, first=0, last=count - 1
         )
         for number, count in sorted(found.lines_by_site.items())
     )
-    oracle.expect_scans([*before.scans, *played])
-    return oracle
+    oracle.expect_scans([*oracle.scans, *played])
 
 
 class Replay:

@@ -13,9 +13,20 @@ from simulators.live import Figures
 from simulators.verification import Agreement
 from simulators.views import ON_THE_WAY, StockView
 
-BREACHES_SHOWN: Final = 8
-TRANSFERS_SHOWN: Final = 8
-SITE_COLUMNS: Final = 2
+LIST_ROWS: Final = (2, 8)
+"""Breaches and transfers shown: as many as fit, of this range."""
+SITE_ROWS_MIN: Final = 3
+SITE_WIDTH: Final = 26
+"""Characters that one site takes beside the next."""
+WIDE: Final = 100
+"""Below this width the lists leave out what can be done without."""
+HEAD_ROWS: Final = 8
+FRAME_ROWS: Final = 3
+"""A panel's border and its column heads."""
+
+
+_NARROW_BREACH: Final = ("site", "article", "units")
+_NARROW_TRANSFER: Final = ("article", "from", "to", "units")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,15 +50,27 @@ def measured(milliseconds: int) -> str:
     return f"{milliseconds} ms" if milliseconds >= 0 else "-"
 
 
-def picture(view: StockView, figures: Figures | None, surround: Surround) -> RenderableType:
-    """Return the whole screen."""
+def picture(
+    view: StockView,
+    figures: Figures | None,
+    surround: Surround,
+    *,
+    size: tuple[int, int] = (140, 50),
+) -> RenderableType:
+    """Return the whole screen; `size` is its width and height in characters."""
+    width, height = size
+    columns = max(1, width // SITE_WIDTH)
+    free = height - HEAD_ROWS - 2 * FRAME_ROWS
+    site_rows = min(-(-len(view.sites()) // columns), max(SITE_ROWS_MIN, free - LIST_ROWS[0]))
+    list_rows = min(LIST_ROWS[1], max(LIST_ROWS[0], free - site_rows))
     halves = Table.grid(expand=True)
     halves.add_column(ratio=1)
     halves.add_column(ratio=1)
-    halves.add_row(_breaches(view), _transfers(view))
+    wide = width >= WIDE
+    halves.add_row(_breaches(view, list_rows, wide=wide), _transfers(view, list_rows, wide=wide))
     return Group(
         _head(view, figures, surround),
-        Panel(_sites(view), title="Stock by site", border_style="dim"),
+        _sites(view, columns, site_rows),
         halves,
     )
 
@@ -81,16 +104,17 @@ def _head(view: StockView, figures: Figures | None, surround: Surround) -> Rende
     return Panel(grid, title=title, subtitle=surround.influx, border_style="cyan")
 
 
-def _sites(view: StockView) -> RenderableType:
+def _sites(view: StockView, columns: int, height: int) -> RenderableType:
     rows = view.sites()
+    shown = rows[: columns * height]
+    hidden = len(rows) - len(shown)
     table = Table(box=None, expand=True, pad_edge=False)
-    for _ in range(SITE_COLUMNS):
+    for _ in range(columns):
         for name in ("site", "units", "low", "out"):
-            table.add_column(name, justify="left" if name == "site" else "right")
-    height = -(-len(rows) // SITE_COLUMNS)
+            table.add_column(name, justify="left" if name == "site" else "right", no_wrap=True)
     for place in range(height):
         cells: list[str | Text] = []
-        for row in rows[place::height]:
+        for row in shown[place::height]:
             cells += [
                 row.site,
                 f"{row.units:,}",
@@ -98,28 +122,35 @@ def _sites(view: StockView) -> RenderableType:
                 Text(str(row.out), style="red" if row.out else "dim"),
             ]
         table.add_row(*cells)
-    return table
+    more = f"and {hidden} more" if hidden else None
+    return Panel(table, title="Stock by site", subtitle=more, border_style="dim")
 
 
-def _breaches(view: StockView) -> RenderableType:
-    table = Table(box=None, expand=True, pad_edge=False)
-    for name in ("since", "site", "article", "kind", "units"):
-        table.add_column(name, justify="right" if name == "units" else "left", no_wrap=True)
-    for level, breach in view.breaches()[:BREACHES_SHOWN]:
-        since = when(breach.since_ms)[-8:]
-        table.add_row(since, level.site, level.sku, breach.kind, str(level.on_hand_units))
+def _breaches(view: StockView, rows: int, *, wide: bool) -> RenderableType:
+    table = _list(("since", "site", "article", "kind", "units") if wide else _NARROW_BREACH)
+    for level, breach in view.breaches()[:rows]:
+        cells = [level.site, level.sku, str(level.on_hand_units)]
+        if wide:
+            cells = [when(breach.since_ms)[-8:], *cells[:2], breach.kind, cells[2]]
+        table.add_row(*cells)
     return Panel(table, title="Open breaches, newest first", border_style="dim")
 
 
-def _transfers(view: StockView) -> RenderableType:
-    table = Table(box=None, expand=True, pad_edge=False)
-    for name in ("article", "from", "to", "state", "units"):
-        table.add_column(name, justify="right" if name == "units" else "left", no_wrap=True)
-    for one in view.transfers()[:TRANSFERS_SHOWN]:
+def _transfers(view: StockView, rows: int, *, wide: bool) -> RenderableType:
+    table = _list(("article", "from", "to", "state", "units") if wide else _NARROW_TRANSFER)
+    for one in view.transfers()[:rows]:
         style = "green" if one.state in ON_THE_WAY else ""
-        units = one.dispatched_units or one.quantity_units
-        table.add_row(one.sku, one.from_site, one.to_site, one.state, str(units), style=style)
+        units = str(one.dispatched_units or one.quantity_units)
+        state = [one.state] if wide else []
+        table.add_row(one.sku, one.from_site, one.to_site, *state, units, style=style)
     return Panel(table, title="Transfers", border_style="dim")
+
+
+def _list(names: tuple[str, ...]) -> Table:
+    table = Table(box=None, expand=True, pad_edge=False)
+    for name in names:
+        table.add_column(name, justify="right" if name == "units" else "left", no_wrap=True)
+    return table
 
 
 def line(view: StockView, figures: Figures | None, surround: Surround) -> str:

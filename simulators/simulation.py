@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
 SCAN_SHARE: Final = 0.3
 """Of the wanted events so many are scans; the rest are readings."""
-ROOM_EVENTS_MIN: Final = 10_000
-"""The world stands still while a spool has less room."""
+STEP_MS_MAX: Final = 1_000
+"""Longest step, by the publishing clock. Who slept goes on where it was and does not catch up: an
+hour of events at once would fill the spools."""
+ROOM_EVENTS_MIN: Final = 20_000
+"""The world stands still while a spool has less room: what the busiest step and the last readings
+may bring to one device."""
 SETTLE_PAUSE_MS: Final = MINUTE_MS
 """World time between the last act and the last readings."""
-_RECEIPT_LEVELS: Final = 5
 
 
 class Outgoing(NamedTuple):
@@ -101,14 +104,11 @@ class Simulation:
         """Whether the devices' spools take what a step may bring."""
         return self.fleet.room_events_min > ROOM_EVENTS_MIN
 
-    def on_receipt(self, topic: str, payload: bytes, clock_ms: int) -> None:
-        """Take a receipt from `stock/v1/{site}/{device}/accepted`; other topics are ignored."""
-        levels = topic.split("/")
-        if len(levels) == _RECEIPT_LEVELS and levels[-1] == "accepted":
-            self.fleet.on_receipt(levels[3], payload, clock_ms)
-
     def step(self, world_ms: int, clock_ms: int) -> list[Outgoing]:
-        """Let both clocks go on; return what is published, time first."""
+        """Let both clocks go on; return what is published, time first.
+
+        What is more than `STEP_MS_MAX` at the plan's speed passes with nobody in the shops.
+        """
         elapsed_ms = max(0, clock_ms - self._clock_ms)
         self._clock_ms = clock_ms
         sent = self.time(world_ms)
@@ -116,7 +116,9 @@ class Simulation:
         for outage in self._faults.outages(gateways, clock_ms, elapsed_ms):
             sent.append(status_message(outage.gateway, online=outage.online))
         for gateway in self._faults.restarts(gateways, elapsed_ms):
-            sent.append(status_message(gateway, online=True))
+            if gateway.online:  # one that is not says so when it comes back
+                sent.append(status_message(gateway, online=True))
+        self.world.sleep(world_ms - round(STEP_MS_MAX * self._plan.speed))
         self._report(self.world.step(max(world_ms, self.world.now_ms)))
         return sent
 

@@ -42,8 +42,12 @@ class Agreement:
 
     @property
     def exact(self) -> bool:
-        """Tell whether nothing is lost, doubled, different, extra or unexpected."""
-        return not (self.differ or self.lost or self.doubled or self.unexpected or self.extra)
+        """Tell whether nothing is lost, doubled, different, extra or unexpected.
+
+        Where there was no key to compare, nothing was found out, and that is not exact.
+        """
+        wrong = self.differ or self.lost or self.doubled or self.unexpected or self.extra
+        return self.keys > 0 and not wrong
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures as one JSON object."""
@@ -181,6 +185,7 @@ def agreement(oracle: Oracle, table: LiveTable, tally: LedgerTally) -> Agreement
         _note(found, wrong)
     _note(found, tally.wrong_scans() if found.lost or found.doubled else ())
     _note(found, [f"scan {cause}: never emitted" for cause in tally.unexpected])
+    _note(found, () if found.keys else ["there is no key to compare"])
     return found
 
 

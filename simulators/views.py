@@ -27,6 +27,8 @@ from streams.contracts.state import (
 )
 
 LATENCIES_MAX: Final = 2_000
+RECEIVED_MAX: Final = 100_000
+"""Received transfers remembered by id: one that is told of again is not counted again."""
 ON_THE_WAY: Final = frozenset({"dispatched", "in_transit", "partly_received"})
 _KINDS: Final = tuple(f"{kind}{SEPARATOR}".encode() for kind in (LEVEL, TRANSFER, NEED))
 
@@ -77,6 +79,7 @@ class StockView:
         self._probes: dict[str, _Probe] = {}
         self._breaches_opened = 0
         self._transfers_received = 0
+        self._received: dict[str, None] = {}
         self._needs_closed = 0
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
@@ -95,11 +98,19 @@ class StockView:
         if isinstance(event, BreachOpened):
             self._breaches_opened += 1
         elif isinstance(event, TransferChanged):
-            self._transfers_received += event.transfer.state == "received"
+            self._hear_transfer(event.transfer)
         elif isinstance(event, NeedChanged):
             self._needs_closed += event.need.state == "closed"
         elif isinstance(event, BarrierPassed):
             self._passed(event, now_ms)
+
+    def _hear_transfer(self, transfer: Transfer) -> None:
+        if transfer.state != "received" or transfer.transfer_id in self._received:
+            return
+        self._transfers_received += 1
+        self._received[transfer.transfer_id] = None
+        if len(self._received) > RECEIVED_MAX:
+            del self._received[next(iter(self._received))]
 
     def probe(self, barrier_id: str, partitions: Iterable[int], now_ms: int) -> None:
         """Note that a barrier was written to these partitions."""

@@ -133,6 +133,12 @@ class World:
         self._chore_count += 1
         heapq.heappush(self._chores, (at_ms, self._chore_count, chore))
 
+    def sleep(self, until_ms: int) -> None:
+        """Let time pass with nobody in the shops, if `until_ms` is later than now."""
+        if until_ms > self.now_ms:
+            self.now_ms = until_ms
+            self._shoppers.rest()
+
     def step(self, now_ms: int) -> list[Act]:
         """Let time pass up to `now_ms`; return what the devices saw, in order of time."""
         acts: list[Act] = []
@@ -166,7 +172,8 @@ class World:
 
     def _chores_until(self, until_ms: int, acts: list[Act]) -> None:
         while self._chores and self._chores[0][0] <= until_ms:
-            at_ms, _, chore = heapq.heappop(self._chores)
+            due_at_ms, _, chore = heapq.heappop(self._chores)
+            at_ms = max(due_at_ms, self.now_ms)  # what was due in a sleep is done after it
             if isinstance(chore, Transfer):
                 self._dispatch(chore, at_ms, acts)
             elif isinstance(chore, _Delivery):

@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import logging
-import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,16 +11,15 @@ from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
-from aiokafka.errors import KafkaError
 from rich.console import Console
 
-from deploy.commands.simulate import now_ms
-from deploy.commands.verify import new_barrier_id, show
+from deploy.commands.simulate import OracleOption, place_here
+from deploy.commands.verify import TimeoutOption, compared, show
 from deploy.simulated import load_replay
-from ingest.contracts.errors import InstallationError, ShelfstreamError
+from ingest.contracts.errors import InstallationError
 from simulators.adapters.files import oracle_save
-from simulators.checking import TIMEOUT_S_DEFAULT, verified
-from simulators.compose import Surroundings, oracle_of, surroundings
+from simulators.checking import TIMEOUT_S_DEFAULT
+from simulators.compose import Surroundings, oracle_of
 from simulators.greeting import greeted
 from simulators.oracle import Oracle
 from simulators.orderlog import (
@@ -33,7 +31,7 @@ from simulators.orderlog import (
     survey,
 )
 from simulators.replay_run import ReplayFigures, ReplayRun
-from simulators.replaying import Replay, replay_oracle, replay_sites
+from simulators.replaying import Replay, expect_replay, replay_sites
 from simulators.simulation import time_message
 from streams.engine.logs import configure_logs
 
@@ -61,36 +59,25 @@ def replay(
     sites: Annotated[int, typer.Option(min=1, max=1_000, help="Customers' sites.")] = 20,
     speed: Annotated[str, typer.Option(help="max, or file seconds a second.")] = SPEED_MAX,
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many lines.")] = None,
-    oracle: Annotated[Path | None, typer.Option(help="Where the truth is kept.")] = None,
+    oracle: OracleOption = None,
     verify: Annotated[bool, typer.Option("--verify", help="Verify at the end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Figures as JSON objects.")] = False,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds for --verify.")] = (
-        TIMEOUT_S_DEFAULT
-    ),
+    timeout: TimeoutOption = TIMEOUT_S_DEFAULT,
 ) -> None:
     """Play an order log: positive quantities are sales, negative ones returns."""
     configure_logs(logging.WARNING)
-    place = surroundings(
-        os.environ,  # noqa: TID251 - a command is a main
-        now_ms=now_ms,
-        clock=time.monotonic,
-        oracle_file=oracle,
+    place = place_here(oracle)
+    plan = ReplayPlan(
+        file=file,
+        columns=columns_read(columns),
+        site_count=sites,
+        speed=_speed(speed),
+        limit=limit,
     )
-    try:
-        plan = ReplayPlan(
-            file=file,
-            columns=columns_read(columns),
-            site_count=sites,
-            speed=_speed(speed),
-            limit=limit,
-        )
-        figures, truth = asyncio.run(replayed(plan, place, as_json=as_json))
-        _finish(figures, as_json=as_json)
-        if verify:
-            _verify(place, truth, timeout, as_json=as_json)
-    except (ShelfstreamError, KafkaError, OSError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+    figures, truth = asyncio.run(replayed(plan, place, as_json=as_json))
+    _finish(figures, as_json=as_json)
+    if verify:
+        _verify(place, truth, timeout, as_json=as_json)
 
 
 def _speed(text: str) -> float | None:
@@ -103,10 +90,17 @@ def _speed(text: str) -> float | None:
 
 
 def opened(path: Path) -> TextIO:
-    """Open an order log as text, gzipped or not."""
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8", newline="")
-    return path.open(encoding="utf-8", newline="")
+    """Open an order log as text, gzipped or not, with or without a byte order mark.
+
+    Raises:
+        OrderLogError: There is no such file, or it may not be read.
+    """
+    try:
+        if path.suffix == ".gz":
+            return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+        return path.open(encoding="utf-8-sig", newline="")
+    except OSError as error:
+        raise OrderLogError(f"{path}: {error.strerror}") from error
 
 
 async def replayed(
@@ -127,23 +121,16 @@ async def replayed(
         found = survey(rows, plan.columns, plan.site_count, limit=plan.limit)
     _tell_survey(found, quiet=as_json)
     sites = replay_sites(plan.site_count)
-    boot = f"replay-{place.now_ms():x}"
-    truth = replay_oracle(found, sites, boot, oracle_of(place))
-    oracle_save(place.oracle_file, truth)
+    truth = await oracle_of(place)
     version = await load_replay(found, sites, place, now_ms=found.first_at_ms)
-    figures = await _played(plan, place, found=found, sites=sites, boot=boot, version=version)
-    return figures, truth
+    return await _played(plan, place, found, truth=truth, version=version), truth
 
 
 async def _played(
-    plan: ReplayPlan,
-    place: Surroundings,
-    *,
-    found: Survey,
-    sites: tuple[str, ...],
-    boot: str,
-    version: int,
+    plan: ReplayPlan, place: Surroundings, found: Survey, *, truth: Oracle, version: int
 ) -> ReplayFigures:
+    sites = replay_sites(plan.site_count)
+    boot = f"replay-{place.now_ms():x}"
     with opened(plan.file) as rows, place.link("replay") as link:
         lines = order_lines(rows, plan.columns, plan.site_count, Skipped(), limit=plan.limit)
         replay_ = Replay(lines, sites, boot, driven=True)
@@ -155,6 +142,9 @@ async def _played(
             clock=place.clock,
             first=[time_message(found.first_at_ms)],
         )
+        # Not before: a replay that never began must not be expected in the table.
+        expect_replay(truth, found, sites, boot)
+        oracle_save(place.oracle_file, truth)
         run = ReplayRun(
             replay_,
             link,
@@ -198,9 +188,7 @@ def _finish(figures: ReplayFigures, *, as_json: bool) -> None:
 
 def _verify(place: Surroundings, truth: Oracle, timeout_s: float, *, as_json: bool) -> None:
     begun_s = time.monotonic()
-    found = asyncio.run(
-        verified(place.kafka, truth, barrier_id=new_barrier_id(), timeout_s=timeout_s)
-    )
+    found = asyncio.run(compared(place, truth, timeout_s=timeout_s))
     show(found, time.monotonic() - begun_s, as_json=as_json)
     if not found.exact:
         raise typer.Exit(1)

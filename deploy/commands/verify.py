@@ -1,56 +1,52 @@
-"""`shelfstream verify`: compares the live table and the ledger with the oracle."""
+"""`shelfstream verify`: compares the live table and the ledger with the oracle.
+
+Exit code 0: exact; 1: something is lost, doubled or different; 2: it could not be compared.
+"""
 
 import asyncio
 import logging
-import os
 import time
 import uuid
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from aiokafka.errors import KafkaError
 from rich.console import Console
 
-from ingest.contracts.errors import ShelfstreamError
-from ingest.contracts.settings import HOME_VARIABLE, KafkaSettings, load
+from deploy.commands.simulate import OracleOption, place_here
 from simulators.adapters.files import oracle_load
 from simulators.checking import TIMEOUT_S_DEFAULT, verified
+from simulators.compose import Surroundings
+from simulators.oracle import Oracle
 from simulators.screen import agreement_table
-from simulators.settings import ORACLE_FILE_NAME
 from simulators.verification import Agreement
 from streams.engine.logs import configure_logs
 
+TimeoutOption = Annotated[
+    float, typer.Option(min=1, help="Seconds for a barrier to pass every partition.")
+]
+
 
 def verify(
-    oracle: Annotated[
-        Path | None, typer.Option(help="The oracle's file; oracle.json in the stack's home.")
-    ] = None,
+    oracle: OracleOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    timeout: Annotated[
-        float, typer.Option(min=1, help="Seconds for a barrier to pass every partition.")
-    ] = TIMEOUT_S_DEFAULT,
+    timeout: TimeoutOption = TIMEOUT_S_DEFAULT,
 ) -> None:
     """Compare stock and ledger with the oracle; 1 if anything is lost, doubled or different."""
     configure_logs(logging.WARNING)
-    environ = os.environ  # noqa: TID251 - a command is a main
-    home = Path(environ.get(HOME_VARIABLE, ".shelfstream"))
+    place = place_here(oracle)
+    truth = oracle_load(place.oracle_file)
     begun_s = time.monotonic()
-    try:
-        found = asyncio.run(
-            verified(
-                load(KafkaSettings, environ),
-                oracle_load(oracle or home / ORACLE_FILE_NAME),
-                barrier_id=new_barrier_id(),
-                timeout_s=timeout,
-            )
-        )
-    except (ShelfstreamError, KafkaError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+    found = asyncio.run(compared(place, truth, timeout_s=timeout))
     show(found, time.monotonic() - begun_s, as_json=as_json)
     if not found.exact:
         raise typer.Exit(1)
+
+
+async def compared(
+    place: Surroundings, truth: Oracle, *, timeout_s: float = TIMEOUT_S_DEFAULT
+) -> Agreement:
+    """Return how far table and ledger agree with the truth; the errors are those of `verified`."""
+    return await verified(place.kafka, truth, barrier_id=new_barrier_id(), timeout_s=timeout_s)
 
 
 def new_barrier_id() -> str:

@@ -4,11 +4,10 @@
 also keeps the order between driven time and the events of that time.
 """
 
-from collections.abc import Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 import structlog
 from paho.mqtt import client as paho
@@ -20,6 +19,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ingest.contracts.settings import MqttSettings
 from ingest.contracts.topics import MQTT_ROOT
+from simulators.ports import Heard
 
 OUTSTANDING_MAX: Final = 200
 """Publications without their PUBACK; then the devices wait."""
@@ -28,27 +28,17 @@ INFLIGHT_MAX: Final = 100
 KEEPALIVE_S: Final = 30
 SESSION_S: Final = 60
 RECONNECT_S: Final = (1, 2)
-SUBSCRIPTIONS: Final = (f"{MQTT_ROOT}/+/+/accepted", f"{MQTT_ROOT}/+/tasks")
+SUBSCRIPTION: Final = f"{MQTT_ROOT}/+/+/accepted"
 
 _LOG = structlog.get_logger()
-
-
-class Heard(NamedTuple):
-    """One message from the broker."""
-
-    topic: str
-    payload: bytes
 
 
 class DeviceLink:
     """One connection for many devices; it comes back by itself after a broker's restart."""
 
-    def __init__(
-        self, mqtt: MqttSettings, client_id: str, *, subscriptions: Sequence[str] = SUBSCRIPTIONS
-    ) -> None:
+    def __init__(self, mqtt: MqttSettings, client_id: str) -> None:
         """Prepare; `with` connects. The client id must be in use nowhere else."""
         self._mqtt = mqtt
-        self._subscriptions = subscriptions
         self._heard: SimpleQueue[Heard] = SimpleQueue()
         self._published = 0
         self._acknowledged = 0
@@ -95,9 +85,7 @@ class DeviceLink:
     def ready(self) -> bool:
         """Connected, subscribed, and not too many publications unacknowledged."""
         return (
-            self._subscribed
-            and self._client.is_connected()
-            and self._published - self._acknowledged < OUTSTANDING_MAX
+            self._subscribed and self._client.is_connected() and self.outstanding < OUTSTANDING_MAX
         )
 
     @property
@@ -131,7 +119,7 @@ class DeviceLink:
         if reason.is_failure:
             _LOG.warning("mqtt_refused", reason=str(reason))
             return
-        client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in self._subscriptions])
+        client.subscribe(SUBSCRIPTION, options=SubscribeOptions(qos=1))
 
     def _on_subscribe(
         self,

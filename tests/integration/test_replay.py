@@ -113,6 +113,22 @@ def test_an_error_of_one_unit_is_found(shell: Shell) -> None:
     assert shell.verified()[0] == 0
 
 
+def test_the_truth_of_another_installation_is_refused(shell: Shell) -> None:
+    """Neither compared nor gone on with: one sentence, and its file stays as it was."""
+    truth = json.loads((shell.home.path / "oracle.json").read_text(encoding="utf-8"))
+    strange = shell.home.path / "strange.json"
+    strange.write_text(json.dumps({**truth, "installation_id": "elsewhere"}), encoding="utf-8")
+    before = strange.read_bytes()
+    words = ("--oracle", str(strange))
+    for told in (
+        shell.run("verify", *words),
+        shell.run("simulate", "--sites", "2", "--skus", "1", "--seconds", "1", *words),
+    ):
+        assert told.returncode == 2
+        assert "the oracle is the truth of installation elsewhere, and this is" in told.stderr
+    assert strange.read_bytes() == before
+
+
 def test_a_simulation_with_all_faults_is_exact(shell: Shell) -> None:
     """Repeats, disorder, outages and restarts: book, ledger and sensors are still the truth."""
     told = shell.run(
@@ -142,8 +158,8 @@ def test_a_file_that_is_no_order_log_is_refused(shell: Shell, tmp_path: Path) ->
     log = tmp_path / "other.csv"
     log.write_text("a,b\n1,2\n", encoding="utf-8")
     told = shell.run("replay", str(log))
-    assert told.returncode == 1
-    assert "the file has no column" in told.stderr
+    assert told.returncode == 2
+    assert told.stderr == "the file has no column 'customer_id'; it has a, b\n"
 
 
 def _objects(text: str) -> list[dict[str, Any]]:

@@ -152,9 +152,12 @@ def test_a_fleet_hands_receipts_to_their_device() -> None:
     fleet = Fleet([filled(2)])
     assert len(fleet.outgoing(100)) == 1
     receipt = b'{"ranges":[{"boot":"b1","first":0,"last":1}]}'
-    assert fleet.on_receipt("gateway-shop-02", receipt, 150) == 0
-    assert fleet.on_receipt("gateway-shop-01", b"{", 150) == 0
-    assert fleet.on_receipt("gateway-shop-01", receipt, 150) == 2
+    topic = "stock/v1/shop-01/gateway-shop-01/accepted"
+    assert fleet.on_message("stock/v1/shop-02/gateway-shop-02/accepted", receipt, 150) == 0
+    assert fleet.on_message("stock/v1/shop-01/gateway-shop-01/status", receipt, 150) == 0
+    assert fleet.on_message("accepted", receipt, 150) == 0
+    assert fleet.on_message(topic, b"{", 150) == 0
+    assert fleet.on_message(topic, receipt, 150) == 2
     assert (fleet.unaccepted_events, fleet.accepted_events, fleet.bad_receipts) == (0, 2, 1)
     assert list(fleet.latencies_ms) == [50]
 

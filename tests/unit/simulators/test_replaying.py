@@ -4,7 +4,7 @@ import json
 
 from simulators.oracle import Oracle, oracle_read
 from simulators.orderlog import OrderLine, Survey
-from simulators.replaying import REPLAY_SPOOL_EVENTS_MAX, Replay, replay_oracle, replay_sites
+from simulators.replaying import REPLAY_SPOOL_EVENTS_MAX, Replay, expect_replay, replay_sites
 from simulators.simulation import Outgoing
 
 SITES = replay_sites(2)
@@ -28,7 +28,7 @@ def accept_all(replay: Replay, messages: list[Outgoing]) -> list[dict[str, objec
         events += batch
         part = {"boot": batch[0]["boot"], "first": batch[0]["seq"], "last": batch[-1]["seq"]}
         payload = json.dumps({"ranges": [part]}).encode()
-        replay.fleet.on_receipt(message.topic.split("/")[3], payload, 0)
+        replay.fleet.on_message(message.topic.replace("scans", "accepted"), payload, 0)
     return events
 
 
@@ -81,8 +81,10 @@ def test_time_comes_first_and_not_too_often() -> None:
 def test_what_must_come_out_is_added_to_what_was() -> None:
     """A second replay goes on from the truth of the first, and both runs' scans are expected."""
     found = Survey(stock={(0, "A"): -3}, lines_by_site={0: 2})
-    first = replay_oracle(found, SITES, "b1", Oracle())
-    second = replay_oracle(found, SITES, "b2", oracle_read(first.to_json()))
+    first = Oracle()
+    expect_replay(first, found, SITES, "b1")
+    second = oracle_read(first.to_json())
+    expect_replay(second, found, SITES, "b2")
     assert second.stock == {("site-01", "A"): -6}
     assert (second.scan_count, len(second.scans)) == (4, 2)
     assert second.conserved()

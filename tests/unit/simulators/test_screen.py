@@ -11,7 +11,7 @@ from streams.contracts.state import LEVEL, TRANSFER, Breach, Level, Transfer, ke
 
 FIGURES = Figures(
     world_ms=1_291_191_960_000,
-    live_seconds=1.0,
+    seconds=1.0,
     published_events=10,
     accepted_events=9,
     unaccepted_events=1,
