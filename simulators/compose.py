@@ -178,12 +178,14 @@ async def simulated(
     simulation = await _simulation_made(settings, place)
     begun_ms = simulation.world.now_ms
     with place.link("simulation") as link:
+        save = partial(oracle_save, place.oracle_file, simulation.oracle)
+        save()  # the opening stock is in the log already, whether or not a bridge answers
         run = LiveRun(
             simulation=simulation,
             link=link,
             # From here, so that no answer to the first event is missed.
             events=committed_events(place.kafka, await end_offsets(place.kafka, EVENTS.name)),
-            save=partial(oracle_save, place.oracle_file, simulation.oracle),
+            save=save,
             world_clock=_world_clock(settings, place, begun_ms),
             clock=place.clock,
         )

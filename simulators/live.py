@@ -66,7 +66,7 @@ class LiveRun:
             simulation: What is run.
             link: An entered connection of the devices.
             events: What the pipeline tells from now on; it never ends by itself.
-            save: Keeps the truth; called at the begin, every `REPORT_S` seconds and at the end.
+            save: Keeps the truth; called every `REPORT_S` seconds and at the end.
             world_clock: Gives the next world time for the elapsed milliseconds of a step.
             clock: Seconds, never going back.
         """
@@ -94,7 +94,6 @@ class LiveRun:
             KafkaError: The events can't be read any more.
         """
         self._begun_s = self._clock()
-        self._save()
         listener = asyncio.create_task(self._listen())
         try:
             await self._live(seconds, listener)

@@ -5,10 +5,10 @@ left equals what stands at the sites plus what is on the way.
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Literal
 
-ORACLE_VERSION: Final = 1
+import msgspec
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,6 +32,22 @@ class ScanRange:
     boot: str
     first: int
     last: int
+
+
+class OracleDocument(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """The oracle file, as JSON."""
+
+    version: Literal[1]
+    installation_id: str
+    now_ms: int
+    stock: dict[str, dict[str, int]]
+    """Units by site and SKU."""
+    watched: list[tuple[str, str]]
+    carriages: list[Carriage]
+    scans: list[ScanRange]
+    opening_units: int
+    entered_units: int
+    left_units: int
 
 
 class Oracle:
@@ -124,46 +140,37 @@ class Oracle:
         standing = sum(self.stock.values()) + self.in_transit_units
         return standing == self.opening_units + self.entered_units - self.left_units
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the oracle file's object."""
+    def document(self) -> OracleDocument:
+        """Return what the oracle file holds."""
         stock: dict[str, dict[str, int]] = {}
         for (site, sku), units in self.stock.items():
             stock.setdefault(site, {})[sku] = units
-        return {
-            "version": ORACLE_VERSION,
-            "installation_id": self.installation_id,
-            "now_ms": self.now_ms,
-            "stock": stock,
-            "watched": [list(key) for key in self.watched],
-            "carriages": [asdict(carriage) for carriage in self.carriages.values()],
-            "scans": [asdict(scan) for scan in self._scans.values()],
-            "opening_units": self.opening_units,
-            "entered_units": self.entered_units,
-            "left_units": self.left_units,
-        }
+        return OracleDocument(
+            version=1,
+            installation_id=self.installation_id,
+            now_ms=self.now_ms,
+            stock=stock,
+            watched=self.watched,
+            carriages=list(self.carriages.values()),
+            scans=self.scans,
+            opening_units=self.opening_units,
+            entered_units=self.entered_units,
+            left_units=self.left_units,
+        )
 
 
-def oracle_read(document: dict[str, Any]) -> Oracle:
-    """Return the oracle in a file's object.
-
-    Raises:
-        ValueError: Another version of the file.
-        KeyError: A part of the file is missing.
-    """
-    if document.get("version") != ORACLE_VERSION:
-        raise ValueError(f"oracle file version {document.get('version')} can't be read")
+def oracle_read(document: OracleDocument) -> Oracle:
+    """Return the oracle in a file's document."""
     oracle = Oracle()
-    oracle.now_ms = document["now_ms"]
-    oracle.installation_id = document["installation_id"]
+    oracle.now_ms = document.now_ms
+    oracle.installation_id = document.installation_id
     oracle.stock = {
-        (site, sku): units
-        for site, skus in document["stock"].items()
-        for sku, units in skus.items()
+        (site, sku): units for site, skus in document.stock.items() for sku, units in skus.items()
     }
-    oracle.watched = [(site, sku) for site, sku in document["watched"]]
-    oracle.carriages = {one["transfer_id"]: Carriage(**one) for one in document["carriages"]}
-    oracle.expect_scans(ScanRange(**one) for one in document["scans"])
-    oracle.opening_units = document["opening_units"]
-    oracle.entered_units = document["entered_units"]
-    oracle.left_units = document["left_units"]
+    oracle.watched = document.watched
+    oracle.carriages = {one.transfer_id: one for one in document.carriages}
+    oracle.expect_scans(document.scans)
+    oracle.opening_units = document.opening_units
+    oracle.entered_units = document.entered_units
+    oracle.left_units = document.left_units
     return oracle

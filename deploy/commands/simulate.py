@@ -12,7 +12,7 @@ from rich.console import Console
 
 from deploy.simulated import load_network
 from ingest.contracts.errors import SettingsError
-from simulators.compose import Surroundings, network_of, simulated, surroundings
+from simulators.compose import Surroundings, network_of, oracle_of, simulated, surroundings
 from simulators.live import LiveRun
 from simulators.settings import SimulatorSettings
 from streams.engine.logs import configure_logs
@@ -91,5 +91,6 @@ def now_ms() -> int:
 
 
 async def _simulate(settings: SimulatorSettings, place: Surroundings, runs: list[LiveRun]) -> bool:
+    await oracle_of(place)  # a truth that can't be gone on with is refused before anything is loaded
     version = await load_network(network_of(settings), place, now_ms=now_ms())
     return await simulated(settings, place, reference_version=version, on_run=runs.append)

@@ -1,8 +1,13 @@
 """Reading order logs: columns, codes verbatim, refusals with their line, and the plain sum."""
 
+import re
+
+import msgspec
 import pytest
 
+from ingest.contracts.events import Scan
 from simulators.orderlog import (
+    OrderLine,
     OrderLogError,
     Skipped,
     columns_read,
@@ -94,3 +99,125 @@ def test_times_without_a_zone_are_utc() -> None:
     """And those with one are converted."""
     assert time_ms_of("1970-01-01 00:00:01") == 1_000
     assert time_ms_of("1970-01-01T01:00:01.250+01:00") == 1_250
+
+
+def lines_of(*rows: str) -> list[OrderLine]:
+    """Return the lines of a file with the usual header."""
+    return list(order_lines([HEADER, *rows], columns_read(""), 20, Skipped()))
+
+
+def a_row(
+    at: str = "2010-12-01 08:26:00", code: str = "TEA", quantity: object = 1, customer: str = "1"
+) -> str:
+    """Return one line of the file."""
+    return f"{at},536365,{code},{quantity},2.55,{customer},France\n"
+
+
+def test_blank_lines_are_no_lines() -> None:
+    """Neither in the middle nor at the end, and they do not count for a limit."""
+    rows = [HEADER, "\n", a_row(), "\r\n", a_row(), "\n"]
+    assert len(list(order_lines(rows, columns_read(""), 1, Skipped()))) == 2
+    assert len(list(order_lines(rows, columns_read(""), 1, Skipped(), limit=2))) == 2
+    assert survey(rows, columns_read(""), 1, limit=1).lines == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ("2010-12-01 08:26:00,536365,TEA\n", "line 2 has fewer columns than the first"),
+        (a_row(at="12/1/2010 8:26"), "line 2: Invalid isoformat string: '12/1/2010 8:26'"),
+        (a_row(at="1969-12-31 23:59:59"), "line 2: '1969-12-31 23:59:59' is before 1970 or after"),
+        (a_row(at="2100-01-02"), "line 2: '2100-01-02' is before 1970 or after 2100"),
+        (a_row(at="0001-01-01"), "line 2: '0001-01-01' is before 1970 or after 2100"),
+        (a_row(quantity="6.0"), "line 2: invalid literal for int"),
+        (a_row(quantity=""), "line 2: invalid literal for int"),
+        (a_row(quantity="9" * 5_000), "line 2: Exceeds the limit"),
+        (a_row(code="x" * 140_000), "line 2: field larger than field limit"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named(row: str, sentence: str) -> None:
+    """One sentence with the line's number; nothing is guessed and nothing is left out silently."""
+    with pytest.raises(OrderLogError, match=re.escape(sentence)):
+        lines_of(row)
+
+
+def test_the_first_and_the_last_moment_are_read() -> None:
+    """1970 and the last millisecond that a device may send."""
+    first, last = lines_of(a_row(at="1970-01-01"), a_row(at="2100-01-01T00:00:00+00:00"))
+    assert (first.at_ms, last.at_ms) == (0, 4_102_444_800_000)
+    found = survey([HEADER, a_row(), a_row(at="1970-01-01")], columns_read(""), 1)
+    assert (found.first_at_ms, found.last_at_ms) == (0, 1_291_191_960_000)
+
+
+def test_a_zone_is_respected() -> None:
+    """What names its zone is turned into UTC; what names none is UTC."""
+    named, plain = lines_of(a_row(at="2010-12-01T09:26:00+01:00"), a_row())
+    assert named.at_ms == plain.at_ms
+
+
+@pytest.mark.parametrize(
+    ("code", "kept"),
+    [
+        ("x" * 128, True),
+        ("x" * 129, False),
+        ("", False),
+        ('"a\nb"', False),
+        ('"a\tb"', False),
+        ('" "', True),
+        ('"a,""b"""', True),
+        ("ß/+#|€", True),
+    ],
+)
+def test_codes_are_verbatim_or_counted(code: str, kept: bool) -> None:
+    """Commas, quotes and any sign but control characters, also those MQTT gives a meaning to."""
+    skipped = Skipped()
+    lines = list(order_lines([HEADER, a_row(code=code)], columns_read(""), 1, skipped))
+    assert (len(lines), skipped.bad_code) == (int(kept), int(not kept))
+
+
+@pytest.mark.parametrize(("quantity", "kept"), [(1_000_000, 1), (-1_000_000, 1), (1_000_001, 0)])
+def test_absurd_quantities_are_counted(quantity: int, kept: int) -> None:
+    """The wire's own limit, on both sides of nothing."""
+    skipped = Skipped()
+    lines = list(order_lines([HEADER, a_row(quantity=quantity)], columns_read(""), 1, skipped))
+    assert (len(lines), skipped.absurd_quantity) == (kept, 1 - kept)
+
+
+def test_every_line_is_a_scan_the_bridge_takes() -> None:
+    """What is not skipped passes the wire's own language, odd codes and largest quantities too."""
+    for line in lines_of(a_row(code="ß/+#|€"), a_row(quantity=-1_000_000), a_row(at="1970-01-01")):
+        scan = {
+            "source": "g",
+            "boot": "b",
+            "seq": 0,
+            "observed_at_ms": line.at_ms,
+            "action": "sale",
+            "quantity": abs(line.quantity),
+            "sku": line.sku,
+        }
+        Scan.model_validate_json(msgspec.json.encode(scan))
+
+
+def test_a_file_with_nothing_to_move_is_refused() -> None:
+    """Before anything is loaded or sent; an empty one says that it is."""
+    with pytest.raises(OrderLogError, match="no line of the file moves stock"):
+        survey([HEADER, a_row(quantity=0)], columns_read(""), 20)
+    with pytest.raises(OrderLogError, match="it has none: it is empty"):
+        survey([], columns_read(""), 20)
+
+
+def test_a_column_by_another_name_is_found() -> None:
+    """The same file under other names reads the same."""
+    header = HEADER.replace("stock_code", "StockCode").replace("customer_id", "Customer ID")
+    columns = columns_read("sku=StockCode,customer=Customer ID")
+    assert list(order_lines([header, a_row()], columns, 20, Skipped())) == lines_of(a_row())
+
+
+def test_the_survey_counts_each_site_by_itself() -> None:
+    """Sold is minus, returned is plus, and the scans of a site are its lines."""
+    rows = [HEADER, a_row(quantity=5), a_row(quantity=-2), a_row(quantity=7, customer="2")]
+    found = survey(rows, columns_read(""), 1_000)
+    first, second = site_number_of("1", "", 1_000), site_number_of("2", "", 1_000)
+    assert found.stock == {(first, "TEA"): -3, (second, "TEA"): -7}
+    assert found.lines_by_site == {first: 2, second: 1}
+    assert (found.lines, found.quantity_max, list(found.skus)) == (3, 7, ["TEA"])

@@ -83,7 +83,7 @@ def test_what_must_come_out_is_added_to_what_was() -> None:
     found = Survey(stock={(0, "A"): -3}, lines_by_site={0: 2})
     first = Oracle()
     expect_replay(first, found, SITES, "b1")
-    second = oracle_read(first.to_json())
+    second = oracle_read(first.document())
     expect_replay(second, found, SITES, "b2")
     assert second.stock == {("site-01", "A"): -6}
     assert (second.scan_count, len(second.scans)) == (4, 2)

@@ -128,8 +128,8 @@ def test_units_are_in_transit_between_the_scans() -> None:
         now_ms += 10_000
         world.step(now_ms)
     assert world.oracle.in_transit_units == 5
-    again = oracle_read(world.oracle.to_json())
-    assert again.to_json() == world.oracle.to_json()
+    again = oracle_read(world.oracle.document())
+    assert again.document() == world.oracle.document()
     resumed = World(a_network(), QUIET, Random(3), again, now_ms=now_ms)
     assert scans(resumed.step(now_ms + HOUR_MS)) == [("gateway-shop-02", "arrive", 5)]
     assert again.conserved()
