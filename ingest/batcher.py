@@ -9,24 +9,23 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from ingest.frames import FRAME_AGE_MS_MAX, FRAME_ITEMS_MAX, InputItem
 from ingest.normalise import Range
 from ingest.ports import Token
 from ingest.resolve import Placed
 
 
-class InFlight:
+class InFlight(msgspec.Struct, eq=False, gc=False):
     """A message between its receipt and its acknowledgement."""
 
-    __slots__ = ("accepted_topic", "parts", "ranges", "token")
-
-    def __init__(self, token: Token, accepted_topic: str, ranges: list[Range]) -> None:
-        """Take the token, and the topic (or "") and ranges of its receipt."""
-        self.token = token
-        self.accepted_topic = accepted_topic
-        self.ranges = ranges
-        self.parts = 0
-        """Frames and dead letters that are not in Kafka yet."""
+    token: Token
+    accepted_topic: str
+    """Where its receipt goes; empty where there is none."""
+    ranges: list[Range]
+    parts: int = 0
+    """Frames and dead letters that are not in Kafka yet."""
 
 
 class AckLedger:

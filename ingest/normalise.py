@@ -38,19 +38,15 @@ class Rejected:
     raw: bytes
 
 
-class Normalised:
+class Normalised(msgspec.Struct, eq=False, gc=False):
     """What became of one message."""
 
-    __slots__ = ("items", "ranges", "rejected", "route")
-
-    def __init__(self, route: Route | None) -> None:
-        """Begin with nothing."""
-        self.route = route
-        self.items: list[Placed] = []
-        """Inputs with their partitions, in the order sent."""
-        self.rejected: list[Rejected] = []
-        self.ranges: list[Range] = []
-        """Numbers of all its events, refused ones too as far as they could be read."""
+    route: Route | None
+    items: list[Placed] = []
+    """Inputs with their partitions, in the order sent."""
+    rejected: list[Rejected] = []
+    ranges: list[Range] = []
+    """Numbers of all its events, refused ones too as far as they could be read."""
 
 
 class Normaliser:

@@ -26,6 +26,8 @@ from ingest.frames import ScanAction
 _DETAIL_LENGTH_MAX: Final = 500
 _NO_IDENTIFIER: Final = re.compile(r"[\x00-\x1f/+#]")
 _CONTROL: Final = re.compile(r"[\x00-\x1f]")
+_BACKSLASH, _SLASH, _PLUS, _HASH = b"\\/+#"
+"""Numbers: Python finds a byte given as bytes only after a TypeError inside, 300 ns later."""
 
 # No patterns here: msgspec hands them to `re`, 0.5 us a string. `EventDecoder` looks after them.
 Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=IDENTIFIER_LENGTH_MAX)]
@@ -151,7 +153,7 @@ class EventDecoder(Generic[EventT]):
             REFUSALS: The bytes are refused.
         """
         decoded = self._decode(raw)
-        if b"\\" in raw or b"/" in raw or b"+" in raw or b"#" in raw:
+        if _BACKSLASH in raw or _SLASH in raw or _PLUS in raw or _HASH in raw:
             for event in decoded if isinstance(decoded, list) else (decoded,):
                 self._check(event)
         return decoded

@@ -51,11 +51,12 @@ class PacketParser:
         end = len(buffer)
         if end < self._wanted:
             return  # a large packet in many pieces is looked at once, when it is whole
+        stream = bytes(buffer)  # copied once, for a slice of a bytearray would be copied twice
         start = 0
         while end - start >= 2:  # noqa: PLR2004 - the shortest packet
-            body, length = start + 2, buffer[start + 1]
+            body, length = start + 2, stream[start + 1]
             if length >= _CONTINUES:
-                body, length = _varint(buffer, start + 1, end)
+                body, length = _varint(stream, start + 1, end)
                 if body < 0:
                     self._wanted = 0
                     break
@@ -63,23 +64,23 @@ class PacketParser:
             if stop > end:
                 self._wanted = stop - start
                 break
-            if buffer[start] >> 4 == _PUBLISH:
-                self.publishes.append(_publish(buffer, start, body, stop))
+            if stream[start] >> 4 == _PUBLISH:
+                self.publishes.append(_publish(stream, start, body, stop))
             else:
-                self.control += buffer[start:stop]
+                self.control += stream[start:stop]
             start = stop
         else:
             self._wanted = 2
         del buffer[:start]
 
 
-def _varint(buffer: bytearray, place: int, end: int) -> tuple[int, int]:
+def _varint(stream: bytes, place: int, end: int) -> tuple[int, int]:
     """Return where the varint ends and its value; (-1, 0) where it is not whole."""
     value = shift = 0
     for _ in range(_VARINT_BYTES_MAX):
         if place >= end:
             return -1, 0
-        byte = buffer[place]
+        byte = stream[place]
         place += 1
         value |= (byte & 127) << shift
         if byte < _CONTINUES:
@@ -88,27 +89,27 @@ def _varint(buffer: bytearray, place: int, end: int) -> tuple[int, int]:
     raise MalformedPacketError("a length of more than four bytes")
 
 
-def _publish(buffer: bytearray, start: int, body: int, stop: int) -> Publish:
+def _publish(stream: bytes, start: int, body: int, stop: int) -> Publish:
     if stop - body < 3:  # noqa: PLR2004 - length of the topic and of the properties
         raise MalformedPacketError("a PUBLISH without a topic")
-    topic_end = body + 2 + (buffer[body] << 8 | buffer[body + 1])
+    topic_end = body + 2 + (stream[body] << 8 | stream[body + 1])
     place = topic_end
     packet_id = 0
-    if buffer[start] & 6:
+    if stream[start] & 6:
         place += 2
     if place >= stop:
         raise MalformedPacketError("a PUBLISH shorter than its topic")
-    if buffer[start] & 6:
-        packet_id = buffer[topic_end] << 8 | buffer[topic_end + 1]
-    properties_length = buffer[place]
+    if stream[start] & 6:
+        packet_id = stream[topic_end] << 8 | stream[topic_end + 1]
+    properties_length = stream[place]
     place += 1
     if properties_length:
         if properties_length >= _CONTINUES:
-            place, properties_length = _varint(buffer, place - 1, stop)
+            place, properties_length = _varint(stream, place - 1, stop)
         place += properties_length
         if properties_length < 0 or not 0 < place <= stop:
             raise MalformedPacketError("a PUBLISH shorter than its properties")
-    return bytes(buffer[body + 2 : topic_end]), packet_id, bytes(buffer[place:stop])
+    return stream[body + 2 : topic_end], packet_id, stream[place:stop]
 
 
 def publish_packet(topic: str, payload: bytes, *, retain: bool = False) -> bytes:
