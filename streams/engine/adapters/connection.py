@@ -1,9 +1,11 @@
-"""How aiokafka's clients log in, and the one question to the broker that aiokafka can't ask."""
+"""How aiokafka's clients log in and end, and the one question that aiokafka can't ask."""
 
+import contextlib
 import ssl
 import uuid
+from collections.abc import AsyncIterator
 from io import BytesIO
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiokafka
 from aiokafka.protocol.api import Request, RequestStruct, Response
@@ -39,6 +41,35 @@ def client_options(kafka: KafkaSettings) -> dict[str, Any]:
     if kafka.security_protocol.endswith("SSL"):
         options["ssl_context"] = ssl.create_default_context(cafile=kafka.ca_file)
     return options
+
+
+ClientT = TypeVar("ClientT", aiokafka.AIOKafkaConsumer, aiokafka.AIOKafkaProducer)
+
+
+async def started(client: ClientT) -> ClientT:
+    """Start one of aiokafka's clients and return it; one that can't start is closed.
+
+    aiokafka leaves that to its caller, and complains of it when the client is collected.
+
+    Raises:
+        KafkaError: The broker does not answer, or refuses the login.
+    """
+    try:
+        await client.start()
+    except BaseException:
+        await client.stop()
+        raise
+    return client
+
+
+@contextlib.asynccontextmanager
+async def connected(client: ClientT) -> AsyncIterator[ClientT]:
+    """Give a started client and stop it at the end; the errors are those of `started`."""
+    await started(client)
+    try:
+        yield client
+    finally:
+        await client.stop()
 
 
 class _Uuid:

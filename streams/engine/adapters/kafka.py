@@ -19,6 +19,8 @@ from streams.engine.adapters.connection import (
     RECORDS_READ_MAX,
     REQUEST_BYTES_MAX,
     client_options,
+    connected,
+    started,
     topic_identity,
 )
 from streams.engine.fold import Changes, FoldSpec, Output
@@ -53,14 +55,14 @@ class KafkaStateLog:
 
     async def fence(self) -> None:
         """Start the transactional producer: fences the last owner, ends its open transaction."""
-        self._producer = AIOKafkaProducer(
+        producer = AIOKafkaProducer(
             **client_options(self._kafka),
             transactional_id=self._transactional_id,
             transaction_timeout_ms=self._engine.transaction_timeout_ms,
             max_batch_size=_BATCH_BYTES_MAX,
             max_request_size=REQUEST_BYTES_MAX,
         )
-        await self._producer.start()
+        self._producer = await started(producer)
 
     async def end_offset(self) -> int:
         """Return the uncommitted end of the state partition; call it after `fence`."""
@@ -68,7 +70,7 @@ class KafkaStateLog:
             **client_options(self._kafka), isolation_level="read_uncommitted"
         )
         place = TopicPartition(self._topic, self._partition)
-        async with consumer:
+        async with connected(consumer):
             ends = await consumer.end_offsets([place])
         return int(ends[place])
 
@@ -80,7 +82,7 @@ class KafkaStateLog:
             max_partition_fetch_bytes=FETCH_PARTITION_BYTES_MAX,
         )
         place = TopicPartition(self._topic, self._partition)
-        async with consumer:
+        async with connected(consumer):
             consumer.assign([place])
             await consumer.seek_to_beginning(place)
             while await consumer.position(place) < end_offset:
@@ -173,8 +175,7 @@ class FrameAppender:
         async with self._starting:
             if self._producer is None:
                 producer = AIOKafkaProducer(**client_options(self._kafka), enable_idempotence=True)
-                await producer.start()
-                self._producer = producer
+                self._producer = await started(producer)
         await self._producer.send_and_wait(topic, value, partition=partition)
 
     async def close(self) -> None:
@@ -203,7 +204,7 @@ class KafkaInputLog:
             InstallationError: There is no such topic.
         """
         place = TopicPartition(self._topic, self._partition)
-        async with AIOKafkaConsumer(**client_options(self._kafka)) as consumer:
+        async with connected(AIOKafkaConsumer(**client_options(self._kafka))) as consumer:
             topic_id, partition_count = await topic_identity(consumer._client, self._topic)  # noqa: SLF001 - aiokafka offers no other client that is logged in
             begins = await consumer.beginning_offsets([place])
         return InputFacts(topic_id, int(begins[place]), partition_count)
