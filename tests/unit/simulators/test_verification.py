@@ -1,9 +1,18 @@
 """Verification counts what is wrong: each seeded error is found, and only that."""
 
 import msgspec
+import pytest
 
+from ingest.contracts.errors import FrameError
+from simulators.checking import OracleMismatchError, check_oracle
 from simulators.oracle import Oracle
-from simulators.verification import Agreement, LedgerTally, LiveTable, agreement
+from simulators.verification import (
+    DIFFERENCES_SHOWN_MAX,
+    Agreement,
+    LedgerTally,
+    LiveTable,
+    agreement,
+)
 from streams.contracts.ledger import MOVEMENT_FRAMES, Movement, MovementKind, scan_cause
 from streams.contracts.state import LEVEL, Level, SensedChannel, key
 
@@ -114,3 +123,153 @@ def test_sensed_units_must_be_true_where_a_sensor_watches() -> None:
         1,
         1,
     ]
+
+
+def test_nothing_to_compare_is_not_exact() -> None:
+    """An empty table and an empty truth agree on nothing at all."""
+    found = agreement(Oracle(), LiveTable(), LedgerTally(Oracle()))
+    assert (found.exact, found.keys, found.differences) == (
+        False,
+        0,
+        ["there is no key to compare"],
+    )
+
+
+def test_a_key_that_vanished_differs() -> None:
+    """A tombstone in the table where the truth has stock: book and ledger are both wrong."""
+    oracle, movements = the_story()
+    table, tally = LiveTable(), LedgerTally(oracle)
+    level = Level(sku=SKU, site=SITE, on_hand_units=7)
+    table.take(key(LEVEL, SKU, SITE), msgspec.msgpack.encode(level))
+    table.take(key(LEVEL, SKU, SITE), None)
+    table.take(key(LEVEL, "JAM", SITE), None)
+    tally.take(MOVEMENT_FRAMES.encode(movements, received_at_ms=0))
+    found = agreement(oracle, table, tally)
+    assert (found.exact, found.keys, found.differ) == (False, 1, 1)
+    assert (found.differ_book, found.differ_ledger) == (1, 1)
+
+
+def test_a_ledger_that_is_off_differs_though_the_book_is_right() -> None:
+    """A movement nobody scanned, put right by nothing: only the ledger's sum tells."""
+    oracle, movements = the_story()
+    found = compared(oracle, [*movements, a_movement(1, "command-1", kind="adjust")])
+    assert (found.exact, found.differ_book, found.differ_ledger, found.unexpected) == (
+        False,
+        0,
+        1,
+        0,
+    )
+
+
+def test_a_swap_of_two_keys_is_found() -> None:
+    """Totals are equal, yet each key is wrong."""
+    oracle = Oracle()
+    oracle.open(SITE, "TEA", 3)
+    oracle.open(SITE, "JAM", 5)
+    table, tally = LiveTable(), LedgerTally(oracle)
+    for sku, units in (("TEA", 5), ("JAM", 3)):
+        level = Level(sku=sku, site=SITE, on_hand_units=units)
+        table.take(key(LEVEL, sku, SITE), msgspec.msgpack.encode(level))
+    found = agreement(oracle, table, tally)
+    assert (found.exact, found.differ, found.differ_book) == (False, 2, 2)
+
+
+def test_a_movement_at_the_wrong_site_is_a_lost_scan() -> None:
+    """The scan's own site has none, and the other one has stock that nobody put there."""
+    oracle, movements = the_story()
+    strayed = a_movement(-1, scan_cause(SOURCE, BOOT, 2), site="shop-02")
+    found = compared(oracle, [*movements[:-1], strayed], on_hand=8)
+    assert (found.exact, found.lost, found.extra, found.differ_book) == (False, 1, 1, 1)
+
+
+def test_movements_of_other_buckets_do_not_count() -> None:
+    """What is reserved or in transit is no second movement of the scan on the shelf."""
+    oracle, movements = the_story()
+    other = msgspec.structs.replace(movements[1], bucket="reserved", quantity_units=1)
+    assert compared(oracle, [*movements, other]).exact
+
+
+def test_scans_of_an_unknown_boot_are_unexpected() -> None:
+    """A device of ours in a boot it never had; somebody else's device is not ours to judge."""
+    oracle, movements = the_story()
+    strange = a_movement(0, scan_cause(SOURCE, "b9", 0))
+    foreign = a_movement(0, scan_cause("gateway-elsewhere", "b1", 0))
+    odd = a_movement(0, f"{SOURCE}/{BOOT}/x")
+    found = compared(oracle, [*movements, strange, foreign, odd])
+    assert (found.exact, found.unexpected) == (False, 2)
+    assert f"scan {SOURCE}/b9/0: never emitted" in found.differences
+
+
+def test_a_blind_sensor_says_nothing() -> None:
+    """The right number of a sensor that is blind is no proof."""
+    oracle, movements = the_story()
+    oracle.watched = [(SITE, SKU)]
+    table, tally = LiveTable(), LedgerTally(oracle)
+    level = Level(sku=SKU, site=SITE, on_hand_units=7)
+    level.sensed = [SensedChannel("shelf/cell", 7, 0, 0, blind=True)]
+    table.take(key(LEVEL, SKU, SITE), msgspec.msgpack.encode(level))
+    tally.take(MOVEMENT_FRAMES.encode(movements, received_at_ms=0))
+    found = agreement(oracle, table, tally)
+    assert (found.exact, found.differ_sensed) == (False, 1)
+    assert found.differences == ["'TEA' at shop-01: the sensors say nothing, truly 7"]
+
+
+def test_two_sensors_of_one_key_are_added() -> None:
+    """Two shelves with the same article: their sum is what must be true."""
+    oracle, movements = the_story()
+    oracle.watched = [(SITE, SKU)]
+    table, tally = LiveTable(), LedgerTally(oracle)
+    level = Level(sku=SKU, site=SITE, on_hand_units=7)
+    level.sensed = [SensedChannel("shelf/a", 3, 0, 0), SensedChannel("shelf/b", 4, 0, 0)]
+    table.take(key(LEVEL, SKU, SITE), msgspec.msgpack.encode(level))
+    tally.take(MOVEMENT_FRAMES.encode(movements, received_at_ms=0))
+    assert agreement(oracle, table, tally).exact
+
+
+def test_only_the_first_differences_are_told() -> None:
+    """All are counted; the list stays readable, and says lost and never emitted ones too."""
+    oracle = Oracle()
+    for seq in range(50):
+        oracle.scanned(SOURCE, SITE, BOOT, seq)
+    oracle.open(SITE, SKU, 1)
+    found = compared(oracle, [a_movement(1, "opening-1", kind="opening")], on_hand=1)
+    assert (found.exact, found.lost) == (False, 50)
+    assert len(found.differences) == DIFFERENCES_SHOWN_MAX
+    assert found.differences[0] == f"scan {SOURCE}/{BOOT}/0: lost"
+
+
+def test_a_scan_found_very_often_is_still_one_doubled_scan() -> None:
+    """Its count saturates and does not come round to one."""
+    oracle, movements = the_story()
+    again = [msgspec.structs.replace(movements[1], quantity_units=0)] * 256
+    found = compared(oracle, [*movements, *again])
+    assert (found.exact, found.doubled, found.lost) == (False, 1, 0)
+
+
+def test_a_broken_record_of_the_ledger_ends_the_verification() -> None:
+    """What can't be read is never passed over."""
+    with pytest.raises(FrameError):
+        LedgerTally(Oracle()).take(b"\x07nonsense")
+    with pytest.raises(FrameError):
+        LedgerTally(Oracle()).take(None)
+
+
+def test_the_object_says_everything_that_was_counted() -> None:
+    """Each figure of the table is in the JSON, with the verdict."""
+    told = compared(*the_story()).to_json()
+    assert told["exact"] is True
+    assert {"keys", "agree", "differ", "lost", "doubled", "unexpected", "extra"} <= told.keys()
+
+
+def test_an_oracle_is_compared_with_its_own_installation_only() -> None:
+    """The sentence names both; an oracle of nobody is nobody's."""
+    oracle = Oracle()
+    oracle.installation_id = "here"
+    check_oracle(oracle, "here")
+    with pytest.raises(
+        OracleMismatchError,
+        match="the oracle is the truth of installation here, and this is there: name the right",
+    ):
+        check_oracle(oracle, "there")
+    with pytest.raises(OracleMismatchError, match="installation unknown"):
+        check_oracle(Oracle(), "there")
