@@ -98,8 +98,9 @@ def replay(
             typer.echo(f"skipped {letter.letter_id}: {why_not}")
     if not dry_run:
         _publish(sendable)
+        return
     for letter in sendable:
-        typer.echo(f"{'would send' if dry_run else 'sent'} {letter.letter_id} to {letter.origin}")
+        typer.echo(f"would send {letter.letter_id} to {letter.origin}")
 
 
 def unsendable(letter: DeadLetter) -> str | None:
@@ -121,6 +122,8 @@ def _publish(letters: list[DeadLetter]) -> None:
         with MqttPublisher(load(MqttSettings, _environ())) as publisher:
             for letter in letters:
                 publisher.publish(letter.origin, base64.b64decode(letter.payload_base64))
+                # Told one by one: where the broker goes away, those told need no second replay.
+                typer.echo(f"sent {letter.letter_id} to {letter.origin}")
     except ShelfstreamError as error:
         _fail(str(error))
 
