@@ -16,7 +16,7 @@ from typing import Any, Final
 import structlog
 
 from alerting.adapters.apprise import AppriseSender
-from alerting.adapters.kafka import GroupLog, KafkaResultLog, known_delivery_ids
+from alerting.adapters.kafka import GroupLog, KafkaResultLog, known_deliveries
 from alerting.adapters.mqtt import MqttTaskPublisher
 from alerting.alerts import alert_spec
 from alerting.floor import FloorTasks
@@ -70,8 +70,6 @@ def main(arguments: Sequence[str]) -> int:
 def _fold(environ: Mapping[str, str]) -> int:
     home = environ.get(HOME_VARIABLE)
     data_folder = Path(home) / "faust" / "alerts" if home else None
-    if data_folder is not None:
-        data_folder.mkdir(parents=True, exist_ok=True)
     return run_worker(
         alert_spec(),
         load(KafkaSettings, environ),
@@ -102,7 +100,7 @@ async def _send(environ: Mapping[str, str], stop_event: Callable[[], asyncio.Eve
     outbox = GroupLog(
         kafka, SENDER_GROUP, DELIVERIES.name, poll_records_max=settings.poll_records_max
     )
-    known = await known_delivery_ids(kafka)
+    known = await known_deliveries(kafka)
     try:
         async with RecordWriter(kafka) as writer, outbox:
             _log.info("sender started", known_deliveries=len(known))
@@ -112,7 +110,7 @@ async def _send(environ: Mapping[str, str], stop_event: Callable[[], asyncio.Eve
                 sender,
                 settings,
                 stamp_ms=_wall_ms if installation.time == "wall" else _delivery_ms,
-                known_ids=known,
+                known=known,
             ).run(stop)
     finally:
         sender.close()

@@ -7,7 +7,8 @@ committed. So after a crash it is sent again with the same id, unless its result
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import structlog
 
@@ -48,11 +49,12 @@ class OutboxSender:
         settings: AlertingSettings,
         *,
         stamp_ms: Callable[[Delivery], int],
-        known_ids: Iterable[str] = (),
+        known: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         """Take the ports; `stamp_ms` gives the time of a result in the installation's time.
 
-        `known_ids` are deliveries whose results the alert fold has already.
+        `known` are deliveries whose results the alert fold has already, each with a time in
+        milliseconds: one with the same id and a later time is another message.
         """
         self._log = log
         self._results = results
@@ -62,7 +64,7 @@ class OutboxSender:
         self._progress = Progress()
         self._jobs: dict[str, _Job] = {}
         self._channels: dict[str, _Channel] = {}
-        self._known: OrderedDict[str, int] = OrderedDict((name, -1) for name in known_ids)
+        self._known = OrderedDict(known)
         self._workers: list[asyncio.Task[None]] = []
         self.frames_refused = 0
 
@@ -110,7 +112,7 @@ class OutboxSender:
         if under_way is not None:
             under_way.places.add(place)
             return None
-        if self._known.get(delivery.delivery_id) in (-1, delivery.at_ms):
+        if delivery.at_ms <= self._known.get(delivery.delivery_id, -1):
             self._progress.finish(place)
             return None
         job = _Job(delivery)

@@ -5,21 +5,25 @@ from types import TracebackType
 from typing import Self
 
 import msgspec
-import structlog
-from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import ALERT_INPUTS, ALERTS
 from ingest.frames import FRAME_ITEMS_MAX
 from ingest.partitions import partition_of
-from streams.contracts.alerts import ALERT, ALERT_INPUT_FRAMES, Alert, AlertItem, DeliveryResult
-from streams.contracts.state import SEPARATOR
+from streams.contracts.alerts import (
+    ALERT,
+    ALERT_INPUT_FRAMES,
+    Alert,
+    AlertClock,
+    AlertItem,
+    DeliveryResult,
+)
+from streams.contracts.state import CLOCK, key
 from streams.engine.adapters.group import GroupReader
 from streams.engine.adapters.reader import RecordWriter, read_topic
 from streams.engine.ports import LogRecord
 
 _POLL_WAIT_MS = 200
-_log = structlog.get_logger(__name__)
 
 
 class GroupLog:
@@ -55,10 +59,7 @@ class GroupLog:
     async def commit(self, next_offsets: Mapping[int, int]) -> None:
         """Commit by partition; what a rebalance has taken away is left to its new owner."""
         offsets = {(self._topic, partition): offset for partition, offset in next_offsets.items()}
-        try:
-            await self._reader.commit(offsets)
-        except (CommitFailedError, IllegalStateError) as error:
-            _log.warning("commit left to the new owner", topic=self._topic, reason=str(error))
+        await self._reader.commit(offsets)
 
 
 class KafkaResultLog:
@@ -86,19 +87,31 @@ class KafkaResultLog:
                 await self._writer.write(ALERT_INPUTS.name, partition, None, frame)
 
 
-async def known_delivery_ids(kafka: KafkaSettings) -> list[str]:
+async def known_deliveries(kafka: KafkaSettings) -> dict[str, int]:
     """Return the deliveries whose results the alert fold has, as its state is committed now.
+
+    Each with the time that the fold has reached: an id that comes later is another message, since
+    an alert that was forgotten begins to count anew.
 
     Raises:
         InstallationError: There is no state topic of the alert fold.
     """
     decoder = msgspec.msgpack.Decoder(Alert)
-    head = f"{ALERT}{SEPARATOR}".encode()
-    finished: dict[bytes, list[str]] = {}
+    clock_decoder = msgspec.msgpack.Decoder(AlertClock)
+    head, clock_key = key(ALERT, ""), key(CLOCK)
+    finished: dict[tuple[int, bytes], list[str]] = {}
+    now_ms: dict[int, int] = {}
     async for records in read_topic(kafka, ALERTS.name, until_end=True):
         for record in records:
+            if record.key == clock_key and record.value is not None:
+                now_ms[record.partition] = clock_decoder.decode(record.value).now_ms
             if record.key is None or not record.key.startswith(head):
                 continue
             deliveries = {} if record.value is None else decoder.decode(record.value).deliveries
-            finished[record.key] = [name for name, how in deliveries.items() if how != "sent"]
-    return [name for names in finished.values() for name in names]
+            done = [name for name, how in deliveries.items() if how != "sent"]
+            finished[record.partition, record.key] = done
+    return {
+        name: now_ms.get(partition, 0)
+        for (partition, _), names in finished.items()
+        for name in names
+    }

@@ -20,8 +20,9 @@ from streams.ports import PointsRefusedError, WriterUnavailableError
 NANOSECONDS: Any = WritePrecision.NS
 """The client declares its own constant as another type."""
 
-_REFUSALS = frozenset({400, 404, 413, 422})
-"""Answers that the same lines will get again; everything else is worth another try."""
+_REFUSALS = frozenset({400, 413, 422})
+"""Answers to the lines themselves. All else is worth another try: a wrong token (401) or a bucket
+that is not there (404) is no fault of the lines, and is mended without them."""
 
 
 class InfluxPointWriter:

@@ -1,14 +1,18 @@
 """A consumer group that reads committed records and commits by hand: sinks, senders, the floor."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from ingest.contracts.settings import KafkaSettings
-from streams.engine.adapters.connection import client_options
+from streams.engine.adapters.connection import client_options, started
 from streams.engine.ports import LogRecord
+
+_log = structlog.get_logger(__name__)
 
 _FETCH_BYTES_MAX: Final = 8 * 1024 * 1024
 _POLL_INTERVAL_MS_MAX: Final = 3_600_000
@@ -47,7 +51,7 @@ class GroupReader:
 
     async def __aenter__(self) -> Self:
         """Connect and join the group."""
-        await self._consumer.start()
+        await started(self._consumer)
         return self
 
     async def __aexit__(
@@ -70,17 +74,22 @@ class GroupReader:
             for m in messages
         ]
 
-    async def commit(self, offsets: dict[tuple[str, int], int] | None = None) -> None:
-        """Commit next offsets by (topic, partition); by default the whole of what was polled."""
-        if offsets is None:
-            await self._consumer.commit()
+    async def commit(self, offsets: Mapping[tuple[str, int], int] | None = None) -> None:
+        """Commit next offsets by (topic, partition); by default the whole of what was polled.
+
+        What a rebalance has taken away since is left to its new owner, who reads it again.
+        """
+        assigned = self._consumer.assignment()
+        kept: dict[TopicPartition, int] | None = None
+        if offsets is not None:
+            named = {TopicPartition(*place): offset for place, offset in offsets.items()}
+            kept = {place: offset for place, offset in named.items() if place in assigned}
+        if not assigned or kept == {}:
             return
-        await self._consumer.commit(
-            {
-                TopicPartition(topic, partition): offset
-                for (topic, partition), offset in offsets.items()
-            }
-        )
+        try:
+            await self._consumer.commit(kept)
+        except (CommitFailedError, IllegalStateError) as error:
+            _log.warning("commit left to the new owner", topics=self._topics, reason=str(error))
 
     async def lags(self) -> dict[tuple[str, int], int]:
         """Return records (and markers) between position and end, by (topic, partition)."""

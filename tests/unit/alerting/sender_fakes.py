@@ -51,10 +51,13 @@ class FakeResults:
         """Begin empty."""
         self.results: list[DeliveryResult] = []
         self.times_ms: list[int] = []
+        self.broken = False
 
     async def write(self, results: Sequence[DeliveryResult], at_ms: int) -> None:
-        """Keep results and their frame's time."""
+        """Keep results and their frame's time; fail while told to."""
         await asyncio.sleep(0)
+        if self.broken:
+            raise ConnectionError("Kafka is away")
         self.results += results
         self.times_ms.append(at_ms)
 
@@ -142,7 +145,7 @@ class Sending:
         self.log = FakeLog()
         self.results = FakeResults()
         self.sender = FakeSender()
-        self.known: list[str] = []
+        self.known: dict[str, int] = {}
         self._settings = AlertingSettings(
             **{"attempts_max": 3, "backoff_ms": 1, "backoff_ms_max": 2, **limits}
         )
@@ -157,9 +160,11 @@ class Sending:
             self.sender,
             self._settings,
             stamp_ms=lambda it: it.at_ms,
-            known_ids=self.known,
+            known=self.known,
         )
         running = asyncio.create_task(outbox.run(stop))
-        await scenario()
+        playing = asyncio.ensure_future(scenario())
+        await asyncio.wait([running, playing], return_when=asyncio.FIRST_COMPLETED)
         stop.set()
         await running
+        await playing

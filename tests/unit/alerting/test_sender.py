@@ -2,9 +2,11 @@
 
 import asyncio
 
+import pytest
+
 from alerting.sender import backoff_ms
 from alerting.settings import AlertingSettings
-from tests.unit.alerting.sender_fakes import Sending, delivery, eventually, frame
+from tests.unit.alerting.sender_fakes import DEADLINE_S, Sending, delivery, eventually, frame
 
 
 def test_messages_are_sent_and_their_results_written() -> None:
@@ -40,7 +42,7 @@ def test_a_hanging_channel_holds_nobody_up_and_keeps_its_offset() -> None:
     assert world.log.committed.get(0, 0) == 0
 
     world.sender.hanging.clear()
-    world.known = world.sender.taken[:]
+    world.known = dict.fromkeys(world.sender.taken, 7)
 
     async def again() -> None:
         await eventually(lambda: world.log.committed == {0: 50})
@@ -176,3 +178,67 @@ def test_the_wait_doubles_to_its_limit() -> None:
     settings = AlertingSettings()
     waits = [backoff_ms(settings, attempts) for attempts in (1, 2, 3, 7, 1_000)]
     assert waits == [1_000, 2_000, 4_000, 60_000, 60_000]
+
+
+def test_what_the_fold_knew_at_the_start_is_not_sent_again_but_a_later_message_is() -> None:
+    """An alert that was forgotten counts anew: its old id comes again and means another message."""
+    world = Sending()
+    world.known = {"delivery-k-1-a": 50, "delivery-k-2-a": 50}
+    world.log.append(frame(delivery("a", 1, at_ms=50), delivery("a", 2, at_ms=51)))
+
+    async def scenario() -> None:
+        await eventually(lambda: world.log.committed == {0: 1})
+
+    asyncio.run(world.during(scenario))
+    assert world.sender.taken == ["delivery-k-2-a"]
+
+
+def test_only_so_many_finished_messages_are_remembered() -> None:
+    """The oldest is forgotten first; read again it is sent again, which is allowed."""
+    world = Sending(known_deliveries_max=1)
+    world.log.append(frame(delivery("a", 1), delivery("a", 2)))
+
+    async def scenario() -> None:
+        await eventually(lambda: world.log.committed == {0: 1})
+        world.log.append(frame(delivery("a", 2)))
+        world.log.append(frame(delivery("a", 1)))
+        await eventually(lambda: world.log.committed == {0: 3})
+
+    asyncio.run(world.during(scenario))
+    assert world.sender.taken == ["delivery-k-1-a", "delivery-k-2-a", "delivery-k-1-a"]
+
+
+def test_a_result_that_kafka_refuses_ends_the_sender() -> None:
+    """Nothing is committed, so that the next start sends the message again."""
+    world = Sending()
+    world.log.append(frame(delivery("a", 1)))
+    world.results.broken = True
+
+    async def forever() -> None:
+        await asyncio.Event().wait()
+
+    async def scenario() -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            await world.during(forever)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        asyncio.run(scenario())
+    assert [str(error) for error in caught.value.exceptions] == ["Kafka is away"]
+    assert world.log.committed == {0: 0}
+
+
+def test_one_good_message_makes_a_dead_channel_patient_again() -> None:
+    """A single attempt each while it is dead; all of them once one was taken."""
+    world = Sending(attempts_max=3)
+    world.sender.failures_left["a"] = 4
+
+    async def scenario() -> None:
+        for number in (1, 2, 3, 4):
+            world.log.append(frame(delivery("a", number)))
+            await eventually(lambda: world.log.committed == {0: len(world.log.records)})
+            if number == 3:
+                world.sender.failures_left["a"] = 2
+
+    asyncio.run(world.during(scenario))
+    attempts = [(delivered, attempts) for _, delivered, attempts, _ in world.results.of("a")]
+    assert attempts == [(False, 3), (False, 1), (True, 1), (True, 3)]
