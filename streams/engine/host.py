@@ -121,9 +121,13 @@ class PartitionHost:
             await asyncio.wait(restores)
 
     def receive(self, partition: int, offset: int, value: bytes, acknowledge: Acknowledge) -> None:
-        """Take one frame without waiting; frames of partitions not owned are dropped."""
+        """Take one frame without waiting.
+
+        Frames of partitions not owned are dropped, and so are those that come between `drain` and
+        `assign`: frames before them were dropped too, and all of them are read again.
+        """
         owned = self._owned.get(partition)
-        if owned is None:
+        if owned is None or owned.runner.is_draining:
             return
         owned.waiting.append((offset, value, acknowledge))
         owned.arrived.set()

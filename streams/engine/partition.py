@@ -19,7 +19,7 @@ from ingest.contracts.errors import FrameError
 from streams.engine.fold import Changes, Fold, FoldSpec, Output
 from streams.engine.ports import Applied, InputLog, StateLog
 from streams.engine.records import bad_frame_letter
-from streams.engine.restore import Fenced, fence, restore
+from streams.engine.restore import Fenced, check_topic, fence, restore
 from streams.engine.settings import EngineSettings
 
 Acknowledge = Callable[[], None]
@@ -71,6 +71,7 @@ class PartitionRunner:
         self.end_offset = -1
         """Uncommitted end of the state partition when it was taken over; -1 before."""
         self._spec = spec
+        self._origin = f"{spec.input_topic}/{partition}"
         self._partition_count = partition_count
         self._state_log = state_log
         self._input_log = input_log
@@ -113,6 +114,11 @@ class PartitionRunner:
         return len(self._pending)
 
     @property
+    def is_draining(self) -> bool:
+        """Whether frames are refused, because the partition may be taken away."""
+        return self._draining
+
+    @property
     def failure(self) -> BaseException | None:
         """The error that ended this runner, if one did."""
         return self._failure
@@ -149,9 +155,8 @@ class PartitionRunner:
         """
         if self._fenced is None:
             raise RuntimeError("a partition is fenced before it is restored")
-        origin = f"{self._spec.input_topic}/{self.partition}"
         async with asyncio.timeout(self._engine.takeover_timeout_ms / 1000):
-            restored = await restore(origin, self._fenced, self._state_log)
+            restored = await restore(self._origin, self._fenced, self._state_log)
         self._state = restored.state
         self._topic_id = restored.applied.input_topic_id
         self._folded_offset = self._committed_offset = restored.applied.input_offset
@@ -160,6 +165,17 @@ class PartitionRunner:
         self._spawn(self._commit_when_due(), "commit")
         if self._ticks:
             self._spawn(self._tick(), "tick")
+
+    def check_topic(self, topic_id_now: str) -> None:
+        """Refuse to go on when the input topic was made again under its name.
+
+        Its offsets begin anew, so its frames would be taken for ones that were applied before.
+
+        Raises:
+            TopicIdentityError: It was.
+        """
+        if self._topic_id:
+            check_topic(self._origin, self._topic_id, topic_id_now)
 
     async def offer(self, offset: int, value: bytes, acknowledge: Acknowledge) -> None:
         """Fold one frame; wait while `pending_frames_max` frames are uncommitted.

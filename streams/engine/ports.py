@@ -6,7 +6,7 @@ The adapters are in `streams.engine.adapters`; the doubles of the in-memory whol
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from streams.engine.fold import Changes
 
@@ -23,9 +23,11 @@ class Applied:
     """Offset of the last folded frame; -1 before the first."""
 
 
-@dataclass(frozen=True, slots=True)
-class StateRecord:
-    """One record of the state topic; `value` None is a tombstone."""
+class StateRecord(NamedTuple):
+    """One record of the state topic; `value` None is a tombstone.
+
+    A tuple, since a restore makes millions: it is built twice as fast as a frozen dataclass.
+    """
 
     key: bytes
     value: bytes | None

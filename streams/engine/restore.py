@@ -58,23 +58,32 @@ async def restore(origin: str, fenced: Fenced, state_log: StateLog) -> Restored:
     records_read = 0
     async for batch in state_log.read(fenced.end_offset):
         records_read += len(batch)
-        for record in batch:
-            if record.value is None:
-                state.pop(record.key, None)
-            elif record.key == APPLIED_KEY:
-                applied = decode_applied(record.value)
-            elif record.key[:1] != b"\x00":
-                state[record.key] = record.value
+        for key, value in batch:
+            if value is None:
+                state.pop(key, None)
+            elif key[:1] != b"\x00":
+                state[key] = value
+            elif key == APPLIED_KEY:
+                applied = decode_applied(value)
+    check_topic(origin, applied.input_topic_id, fenced.facts.topic_id)
     _check_continuity(origin, applied, fenced.facts)
     return Restored(state, applied, records_read)
 
 
-def _check_continuity(origin: str, applied: Applied, facts: InputFacts) -> None:
-    if applied.input_topic_id != facts.topic_id:
+def check_topic(origin: str, folded_topic_id: str, topic_id_now: str) -> None:
+    """Refuse to go on with another topic than the one that a state was folded from.
+
+    Raises:
+        TopicIdentityError: They differ.
+    """
+    if folded_topic_id != topic_id_now:
         raise TopicIdentityError(
-            f"{origin}: the topic was made again (its id is {facts.topic_id}, the state was"
-            f" folded from {applied.input_topic_id})"
+            f"{origin}: the topic was made again (its id is {topic_id_now}, the state was"
+            f" folded from {folded_topic_id})"
         )
+
+
+def _check_continuity(origin: str, applied: Applied, facts: InputFacts) -> None:
     if facts.begin_offset > applied.input_offset + 1:
         raise LogGapError(
             f"{origin}: the log begins at {facts.begin_offset}, but the state needs"

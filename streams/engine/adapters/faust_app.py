@@ -12,6 +12,7 @@ from typing import Any, ClassVar, cast
 
 import aiokafka
 import faust
+from aiokafka.errors import IllegalStateError
 from faust.stores import memory
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -159,6 +160,8 @@ class FoldApp(faust.App):
         try:
             async with asyncio.timeout(_POSITION_TIMEOUT_S):
                 return await self.consumer.position(place)
+        except IllegalStateError:
+            return None  # taken away since we asked
         except TimeoutError:
             return -1
 

@@ -20,6 +20,8 @@ from streams.engine.adapters.connection import (
     RECORDS_READ_MAX,
     REQUEST_BYTES_MAX,
     client_options,
+    connected,
+    started,
     topic_identity,
 )
 from streams.engine.adapters.kafka import Pair, send_batches
@@ -40,6 +42,15 @@ class TopicRecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     timestamp_ms: int
+
+
+class TopicFacts(NamedTuple):
+    """What the broker says of a topic now."""
+
+    topic_id: str
+    """Another one when the topic was made again under its name."""
+    end_offsets: dict[int, int]
+    """Committed end of each partition."""
 
 
 class TopicWrite(NamedTuple):
@@ -63,6 +74,7 @@ class TopicReader:
     ) -> None:
         """Take the topic and the offset to begin at by partition; others begin at the oldest."""
         self.positions: dict[int, int] = {}
+        self.topic_id = ""
         self._kafka = kafka
         self._topic = topic
         self._from_offsets = dict(from_offsets or {})
@@ -90,7 +102,7 @@ class TopicReader:
         return self
 
     async def _seek(self, consumer: AIOKafkaConsumer) -> None:
-        _, partition_count = await topic_identity(consumer._client, self._topic)  # noqa: SLF001 - aiokafka offers no other client that is logged in
+        self.topic_id, partition_count = await topic_identity(consumer._client, self._topic)  # noqa: SLF001 - aiokafka offers no other client that is logged in
         places = [TopicPartition(self._topic, partition) for partition in range(partition_count)]
         consumer.assign(places)
         begins = await consumer.beginning_offsets(places)
@@ -167,10 +179,15 @@ async def end_offsets(kafka: KafkaSettings, topic: str) -> dict[int, int]:
         return await reader.ends()
 
 
-async def end_offsets_if_up(kafka: KafkaSettings, topic: str) -> dict[int, int] | None:
-    """Return what `end_offsets` does, or None while the broker can't be asked."""
+async def topic_facts_if_up(kafka: KafkaSettings, topic: str) -> TopicFacts | None:
+    """Return which topic it is now and where it ends, or None while the broker can't be asked.
+
+    Raises:
+        InstallationError: There is no such topic.
+    """
     try:
-        return await end_offsets(kafka, topic)
+        async with TopicReader(kafka, topic) as reader:
+            return TopicFacts(reader.topic_id, await reader.ends())
     except KafkaError:
         return None
 
@@ -185,8 +202,9 @@ class RecordWriter:
 
     async def __aenter__(self) -> Self:
         """Connect."""
-        self._producer = AIOKafkaProducer(**self._producer_options, enable_idempotence=True)
-        await self._producer.start()
+        self._producer = await started(
+            AIOKafkaProducer(**self._producer_options, enable_idempotence=True)
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -230,7 +248,7 @@ async def write_transaction(
         transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
         max_request_size=REQUEST_BYTES_MAX,
     )
-    async with producer:
+    async with connected(producer):
         made = await records() if callable(records) else records
         if not made:
             return
@@ -262,7 +280,7 @@ async def _await_visible(kafka: KafkaSettings, written: Mapping[TopicPartition, 
     still miss it. It is committed in any case, therefore a late marker is no error.
     """
     consumer = AIOKafkaConsumer(**client_options(kafka), isolation_level="read_committed")
-    async with consumer:
+    async with connected(consumer):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(VISIBLE_WAIT_S_MAX):
                 while any(  # noqa: ASYNC110 - the broker tells nobody
