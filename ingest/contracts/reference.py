@@ -154,6 +154,8 @@ class Policy(_Entity):
     min_units: Units | None = None
     max_units: Units | None = None
     multiple_units: Annotated[int, Field(ge=1, le=QUANTITY_UNITS_MAX)] | None = None
+    """Transfers and requests are of so many units or a multiple; said nowhere, the SKU's
+    `pack_units`. 1 lets single units go."""
     hysteresis_units: Units | None = None
     dwell_ms: DurationMs | None = None
     autonomy: Autonomy | None = None

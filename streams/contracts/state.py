@@ -193,6 +193,8 @@ class SourceWindow(msgspec.Struct, array_like=True, kw_only=True, gc=False):
 
     source: str
     boots: list[BootWindow] = []
+    closed: bytes = b""
+    """Digests (8 bytes each) of the lanes whose window was dropped, oldest first."""
 
 
 class DeviceState(msgspec.Struct, array_like=True, kw_only=True, gc=False):

@@ -64,12 +64,21 @@ def dispatch_scan(store: Store, scan: ScanInput) -> None:
             settle(store, other, before(other), cause)
     if transfer is None:
         return
-    move_on_the_way(store, transfer, "transit_in", quantity_units, cause, value_minor=value_minor)
-    transfer.dispatched_units += quantity_units
-    transfer.value_minor += value_minor
+    _depart(store, transfer, quantity_units, cause, value_minor=value_minor)
     if quantity_units:
         _advance(store, transfer)
     settle(store, transfer, was, cause)
+
+
+def _depart(
+    store: Store, transfer: Transfer, quantity_units: int, cause: str, *, value_minor: int
+) -> None:
+    # What was not planned to leave serves the request made of that site: it is not still to come.
+    unplanned_units = quantity_units - planned_units(transfer)
+    needs.allot(store, transfer.sku, transfer.to_site, transfer.from_site, unplanned_units)
+    move_on_the_way(store, transfer, "transit_in", quantity_units, cause, value_minor=value_minor)
+    transfer.dispatched_units += quantity_units
+    transfer.value_minor += value_minor
 
 
 def _leave(
@@ -119,6 +128,8 @@ def arrive_scan(store: Store, scan: ScanInput) -> None:
         needs.allot(store, scan.sku, scan.site, scan.counterpart_site, quantity_units)
         shares, were = [(transfer, quantity_units)], [NOTHING]
     value_minor = quantity_units * book.unit_cost_minor(store, scan.sku)
+    if not shares:  # from nobody knows where: the request is what it can have been sent for
+        needs.receive(store, level, quantity_units)
     if shares:
         value_minor = sum(_take_in(store, transfer, units, scan) for transfer, units in shares)
         level.last_received_at_ms = store.now_ms
@@ -149,7 +160,8 @@ def _take_in(store: Store, transfer: Transfer, quantity_units: int, scan: ScanIn
     move_on_the_way(store, transfer, "transit_in", -quantity_units, cause, value_minor=-value_minor)
     transfer.received_units += quantity_units
     transfer.value_minor -= value_minor
-    _advance(store, transfer)
+    if quantity_units:
+        _advance(store, transfer)
     return value_minor
 
 
@@ -171,9 +183,7 @@ def _infer(store: Store, transfer: Transfer, missing_units: int, scan: ScanInput
         transfer_id=transfer.transfer_id,
         flags=book.negative_flags(store, donor, missing_units),
     )
-    move_on_the_way(store, transfer, "transit_in", missing_units, cause, value_minor=value_minor)
-    transfer.dispatched_units += missing_units
-    transfer.value_minor += value_minor
+    _depart(store, transfer, missing_units, cause, value_minor=value_minor)
     transfer.inferred = True
     transfer.inferred_units += missing_units
 

@@ -16,6 +16,7 @@ from ingest.frames import (
     NetworkRecord,
     PolicyRecord,
     SiteRecord,
+    SkuRecord,
     Witness,
 )
 from streams.contracts.state import REFERENCE, Reference, key
@@ -44,6 +45,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     max_units: int | None = None
     """None: nobody watches for overstock, and orders go up to the minimum."""
     multiple_units: int = 1
+    """Where no policy says so, the SKU's pack: what is moved or ordered is whole packs."""
     hysteresis_units: int = 0
     dwell_ms: int = 0
     autonomy: Autonomy = "observe"
@@ -118,20 +120,19 @@ class Catalogue:
         record = self.sites.get(site)
         return record.parent_site if record is not None else ""
 
-    def resolve(self, sku: str, site: str, category: str) -> Rules:
+    def resolve(self, sku: str, site: str, record: SkuRecord) -> Rules:
         """Return the rules of a SKU at a site, and cache them."""
-        said: dict[str, object] = {}
+        said: dict[str, object] = {"multiple_units": record.pack_units}
         for policy_key in (
             ("network", "", "", ""),
             ("site", site, "", ""),
-            ("category", "", category, ""),
+            ("category", "", record.category, ""),
             ("sku", "", "", sku),
             ("sku_site", site, "", sku),
         ):
             policy = self._policies.get(policy_key)
             if policy is not None:
                 _say(said, policy)
-        said["multiple_units"] = said.get("multiple_units") or 1
         rules = msgspec.convert(said, Rules)
         if len(self.cached_rules) >= RULES_CACHED_MAX:
             self.cached_rules = {}

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from ingest.frames import CommandInput
 from streams.contracts.events import CommandAccepted, CommandRefused
-from streams.contracts.state import TRANSFER_OPEN, AnsweredCommand, Transfer, TransferState
+from streams.contracts.state import TRANSFER_OPEN, AnsweredCommand, Level, Transfer, TransferState
 from streams.domain import needs, sensing, transfers
 from streams.domain.store import Store
 
@@ -119,7 +119,7 @@ def _order(store: Store, command: CommandInput) -> Answer:
     if donor is None:
         return Refusal(f"nothing is known of {sku} at {from_site}")
     rules = store.rules(sku, from_site)
-    free_units = sensing.available_units(donor, rules) - donor.in_transit_out_units
+    free_units = _free_units(store, donor)
     if quantity_units > free_units:
         return Refusal(f"only {max(0, free_units)} units are available at {from_site}")
     transfer = transfers.make(
@@ -138,6 +138,11 @@ def _order(store: Store, command: CommandInput) -> Answer:
     needs.allot(store, sku, to_site, from_site, quantity_units)
     transfers.settle(store, transfer, transfers.NOTHING, command.command_id)
     return Done(transfer.transfer_id, transfer.version)
+
+
+def _free_units(store: Store, donor: Level) -> int:
+    rules = store.rules(donor.sku, donor.site)
+    return sensing.available_units(donor, rules) - donor.in_transit_out_units
 
 
 def _close_need(store: Store, command: CommandInput) -> Answer:
@@ -207,6 +212,11 @@ def _edit(store: Store, transfer: Transfer, command: CommandInput) -> Refusal | 
         refusal = Refusal("units have already left")
     if refusal is None and command.quantity_units <= 0:
         refusal = Refusal("the quantity must be positive")
+    more_units = command.quantity_units - transfer.quantity_units
+    if refusal is None and more_units > 0:  # less is always possible, whatever the donor has
+        free_units = max(0, _free_units(store, store.level(transfer.sku, transfer.from_site)))
+        if more_units > free_units:
+            refusal = Refusal(f"only {free_units} more are available at {transfer.from_site}")
     if refusal is None:
         transfer.quantity_units = command.quantity_units
         transfers.flag(transfer, "edited")

@@ -12,6 +12,8 @@ from ingest.frames import (
     INPUT_FRAMES,
     BarrierInput,
     CommandInput,
+    Frame,
+    InputItem,
     InstallationInput,
     OpeningInput,
     OrderLineInput,
@@ -31,7 +33,7 @@ from streams.domain.orders import ENDED_KEPT_MS, apply_order_line, forget_ended
 from streams.domain.reference import apply_reference
 from streams.domain.scans import apply_scan
 from streams.domain.sensing import apply_channel_status, apply_reading
-from streams.domain.store import Store
+from streams.domain.store import RECORDS_CACHED_MAX, Store
 from streams.engine.fold import Changes
 
 Handler = Callable[[Store, Any], None]
@@ -57,20 +59,24 @@ class StockFold:
                 store.skus[name] = None
             else:
                 timed.append((kind, name))
-        for kind, name in timed:
+        for number, (kind, name) in enumerate(timed):
             _arm_restored(store, kind, name)
+            if number % RECORDS_CACHED_MAX == 0:  # or all of the state would stand decoded
+                store.trim()
 
     def fold(self, value: bytes) -> None:
         """Fold one frame.
 
         Raises:
             FrameError: The bytes are no frame; nothing was changed.
-            InstallationError: The log is of another installation.
+            InstallationError: The log is of another installation, or lacks a catalogue load.
         """
         frame = INPUT_FRAMES.decode(value)
         if not frame.items:
             return
         store = self._store
+        if frame.reference_version > store.clock.reference_version:
+            _check_reference(store, frame)
         _advance(store, frame.received_at_ms)
         timers, clock, handlers = store.timers, store.clock, _HANDLERS
         for item in frame.items:
@@ -84,6 +90,16 @@ class StockFold:
         """Return all changes since the last call, and forget them."""
         store = self._store
         return Changes(store.drain_state(), store.outbox.drain(store.now_ms))
+
+
+def _check_reference(store: Store, frame: Frame[InputItem]) -> None:
+    # A load reaches every partition in the transaction that shows it to the bridge, so what was
+    # resolved by it stands behind it here. Only the load's own frames come before it is folded.
+    if not isinstance(frame.items[0], ReferenceInput | InstallationInput):
+        raise InstallationError(
+            f"a frame was resolved by catalogue load {frame.reference_version}, but partition"
+            f" {store.partition} has only been told load {store.clock.reference_version}"
+        )
 
 
 def _advance(store: Store, at_ms: int) -> None:

@@ -48,7 +48,7 @@ class Outbox:
         self._alerts.setdefault(partition, []).append(item)
 
     def too_old(self, scan: ScanInput, now_ms: int) -> None:
-        """Write a scan below its window to the dead letters, in the form of the wire."""
+        """Write a scan that can't be told from a repeat to the dead letters, as on the wire."""
         cause = scan_cause(scan.source, scan.boot, scan.seq)
         event = {
             name: value
@@ -60,7 +60,8 @@ class Outbox:
         letter = {
             "letter_id": letter_id,
             "reason": "too_old",
-            "detail": f"scan {scan.seq} of session {scan.boot} is below the sequence window",
+            "detail": f"scan {scan.seq} of session {scan.boot} is below the sequence window,"
+            " or later than the session's end",
             "origin": f"{INPUTS.name}/{self._partition}",
             "received_at_ms": now_ms,
             "payload_base64": base64.b64encode(_JSON.encode(event)).decode(),

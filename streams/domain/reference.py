@@ -38,10 +38,11 @@ def concerned(store: Store, policy: PolicyRecord) -> Iterator[tuple[str, str]]:
 
 def _apply_sku(store: Store, record: SkuRecord, *, removed: bool) -> None:
     book = store.book(record.sku)
-    before = book.record.category if book.record is not None else ""
+    before = book.record or SkuRecord(record.sku)
     book.record = None if removed else record
     store.books.touch(record.sku)
-    if before != ("" if removed else record.category):
-        for site in book.sites:
-            store.catalogue.cached_rules.pop((record.sku, site), None)
+    after = book.record or SkuRecord(record.sku)
+    for site in book.sites:
+        store.catalogue.cached_rules.pop((record.sku, site), None)
+        if (before.category, before.pack_units) != (after.category, after.pack_units):
             store.touched[record.sku, site] = None

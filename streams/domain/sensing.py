@@ -44,9 +44,11 @@ def apply_reading(store: Store, reading: ReadingInput) -> None:
         if channel.channel == name:
             break
     else:
-        seen = SensedChannel(
-            name, units, reading.observed_at_ms, now_ms, boot=reading.boot, seq=reading.seq
-        )
+        seen = SensedChannel(name, units, reading.observed_at_ms, now_ms, seq=reading.seq)
+        if reading.historical:  # nobody has seen the shelf as it is now
+            seen.blind = True
+        else:
+            seen.boot = reading.boot
         level.sensed.append(seen)
         level.sensed.sort(key=lambda entry: entry.channel)
         _changed(store, level)

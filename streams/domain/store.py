@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
+from ingest.frames import SkuRecord
 from streams.contracts.state import (
     CLOCK,
     COMMAND,
@@ -114,8 +115,12 @@ class Records(Generic[KeyT, StructT]):
             record = cache.get(record_key)
             changes[raw] = None if record is None else encode(record)
         self.dirty.clear()
-        _shrink(cache, self._cached_max)
-        _shrink(raw_keys, self._cached_max)
+        self.trim()
+
+    def trim(self) -> None:
+        """Drop the oldest structs above the limit; only while none is changed."""
+        _shrink(self.cache, self._cached_max)
+        _shrink(self._raw_keys, self._cached_max)
 
 
 def _shrink(cache: dict[Any, Any], size_max: int) -> None:
@@ -224,13 +229,18 @@ class Store:
             return found
         book = self.books.get(sku)
         record = book.record if book is not None else None
-        return self.catalogue.resolve(sku, site, record.category if record is not None else "")
+        return self.catalogue.resolve(sku, site, record or SkuRecord(sku))
 
     def touch_level(self, level: Level) -> None:
         """Say that a level changed and has to be assessed."""
         sku_site = (level.sku, level.site)
         self.levels.dirty[sku_site] = None
         self.touched[sku_site] = None
+
+    def trim(self) -> None:
+        """Drop the oldest decoded structs above each kind's limit; only while none is changed."""
+        for records in self._all_records():
+            records.trim()
 
     def drain_state(self) -> dict[bytes, bytes | None]:
         """Return the changed state records, and forget that they changed."""

@@ -247,6 +247,8 @@ def _forget(store: Store, transfer: Transfer) -> None:
     if transfer.transfer_id in unconfirmed:
         unconfirmed.remove(transfer.transfer_id)
         store.books.touch(transfer.sku)
+    if transfer.state == "lost":
+        _tell_over(store, transfer, transfer.transfer_id)
     store.transfers.remove(transfer.transfer_id)
 
 
@@ -326,10 +328,14 @@ def _tell_alerting(store: Store, transfer: Transfer, state_before: str) -> None:
         )
         store.outbox.alert(site, raised)
     if state_before == "proposed":
-        store.outbox.alert(site, AlertEnded(alert_key=proposed_key, site=site, at_ms=now_ms))
+        _tell_over(store, transfer, proposed_key)
     elif state_before == "lost":
-        ended = AlertEnded(alert_key=transfer.transfer_id, site=site, at_ms=now_ms)
-        store.outbox.alert(site, ended)
+        _tell_over(store, transfer, transfer.transfer_id)
+
+
+def _tell_over(store: Store, transfer: Transfer, alert_key: str) -> None:
+    site = transfer.to_site
+    store.outbox.alert(site, AlertEnded(alert_key=alert_key, site=site, at_ms=store.now_ms))
 
 
 def _remember_refusal(store: Store, transfer: Transfer) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ingest.frames import (
     BarrierInput,
     CommandInput,
+    CommandVerb,
     InputItem,
     LaneRecord,
     OpeningInput,
@@ -21,6 +22,7 @@ from ingest.frames import (
     ReadingInput,
     ReferenceEntity,
     ReferenceInput,
+    ScanAction,
     ScanInput,
     SkuRecord,
     StatusInput,
@@ -53,11 +55,11 @@ FIRST: Final[list[InputItem]] = [
 ]
 """What every script begins with: stock and lanes enough that something happens."""
 
-_ACTIONS: Final = (
+_ACTIONS: Final[tuple[ScanAction, ...]] = (
     *("sale", "pick", "receive", "return", "waste", "count", "open", "adjust"),
     *("sale", "sale", "dispatch", "arrive", "dispatch", "arrive", "dispatch", "arrive"),
 )
-_VERBS: Final = (
+_VERBS: Final[tuple[CommandVerb, ...]] = (
     *("approve_transfer", "reject_transfer", "hold_transfer", "edit_transfer", "cancel_transfer"),
     *("lose_transfer", "reopen_transfer", "order_transfer", "assign_shipment", "close_need"),
     "release_buffer",

@@ -8,6 +8,7 @@ import pytest
 from ingest.contracts.events import DeadLetter, Scan
 from ingest.contracts.topics import DEAD_LETTERS
 from ingest.frames import PolicyRecord, ScanAction, SkuRecord
+from streams.domain.windows import BOOTS_PER_SOURCE_MAX
 from tests.unit.streams.builders import SHOP, SKU, Story, opening, order_line, reference, scan
 
 
@@ -131,3 +132,15 @@ def test_a_released_line_gives_its_units_back() -> None:
     story = Story().tell(opening(10), order_line("release", 4), order_line("reserve", 4))
     story.tell(order_line("release", 4))
     assert (story.level().on_hand_units, story.level().reserved_units) == (10, 0)
+
+
+def test_a_resend_of_a_closed_session_is_a_dead_letter() -> None:
+    """Nine sessions later its numbers are not known any more; it must not count again."""
+    story = Story().tell(opening(20), scan("sale", 1, seq=1, boot="first"))
+    for number in range(BOOTS_PER_SOURCE_MAX):
+        story.tell(scan("sale", 1, seq=1, boot=f"later-{number}"), after_ms=1)
+    story.restore()
+    story.tell(scan("sale", 1, seq=1, boot="first"))
+    assert story.level().on_hand_units == 20 - 1 - BOOTS_PER_SOURCE_MAX
+    [letter] = [output for output in story.outputs if output.topic == DEAD_LETTERS.name]
+    assert letter.key == f"too_old-0-scanner-{SHOP}/first/1".encode()

@@ -82,3 +82,13 @@ def test_a_silent_device_alerts_once_and_ends() -> None:
     [ended] = story.alerts(AlertEnded)
     assert (raised.kind, raised.severity) == ("device_silent", "warning")
     assert raised.alert_key == ended.alert_key
+
+
+def test_a_buffered_reading_alone_does_not_show_the_shelf() -> None:
+    """What stood there then is no sight of now; the first live reading is, in either order."""
+    story = Story().tell(reading(8, at_ms=T0, historical=True))
+    assert shelf_units(story.level()) is None
+    story.tell(reading(6, at_ms=T0 + 1, seq=2))
+    assert shelf_units(story.level()) == 6
+    other = Story().tell(reading(6, at_ms=T0 + 1, seq=2), reading(8, at_ms=T0, historical=True))
+    assert other.level() == story.level()

@@ -3,7 +3,7 @@
 import pytest
 
 from ingest.contracts.errors import FrameError, InstallationError
-from ingest.frames import BarrierInput, InstallationInput, SkuRecord
+from ingest.frames import BarrierInput, InstallationInput, ScanAction, SiteRecord, SkuRecord
 from ingest.partitions import partition_of
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import (
@@ -20,6 +20,7 @@ from tests.unit.streams.builders import (
     DONOR,
     SHOP,
     SKU,
+    WAREHOUSE,
     Story,
     command,
     lane,
@@ -278,3 +279,64 @@ def test_the_spec_names_the_stock_topics() -> None:
     spec = stock_spec()
     assert (spec.input_topic, spec.state_topic) == ("shelfstream.inputs", "shelfstream.stock")
     spec.create(0, 1).fold(spec.tick_frame(5))
+
+
+def test_an_edit_may_not_ask_for_more_than_there_is() -> None:
+    """40 more are free beside the 10; less is always possible, also where all was sold."""
+    story, name = _ordered()
+    story.tell(command("edit_transfer", name, name="c1", quantity_units=51))
+    assert story.events(CommandRefused)[0].reason == f"only 40 more are available at {DONOR}"
+    story.tell(command("edit_transfer", name, name="c2", quantity_units=50))
+    assert story.level(DONOR).in_transit_out_units == 50
+    story.tell(scan("sale", 50, seq=1, site=DONOR))
+    story.tell(command("edit_transfer", name, name="c3", quantity_units=5))
+    assert story.transfer().quantity_units == 5
+
+
+def test_a_scan_of_nothing_moves_nothing_on() -> None:
+    """Neither a transfer that has not left nor one that has ended."""
+    story, name = _ordered()
+    story.tell(scan("arrive", 0, seq=1, transfer_id=name))
+    assert (story.transfer().state, story.transfer().dispatched_at_ms) == ("approved", 0)
+    story.tell(command("cancel_transfer", name), scan("arrive", 0, seq=2, transfer_id=name))
+    story.tell(scan("dispatch", 0, seq=1, site=DONOR, transfer_id=name))
+    assert story.transfer().state == "cancelled"
+
+
+def _requested() -> Story:
+    """Return a shop that lacks 25: 10 are to come by a transfer of the hall's, 15 are requested."""
+    story = Story().tell(reference(SiteRecord(SHOP, parent_site=WAREHOUSE)), lane(WAREHOUSE))
+    story.tell(policy(hold_back_units=10), opening(20, site=WAREHOUSE), opening(5))
+    assert (story.level().in_transit_in_units, story.level().on_order_units) == (10, 15)
+    return story
+
+
+@pytest.mark.parametrize("action", ["dispatch", "arrive"])
+def test_what_leaves_beyond_the_plan_serves_the_request(action: ScanAction) -> None:
+    """The hall sends all 25 with the transfer: nothing is still on order beside them."""
+    story = _requested()
+    here, there = (WAREHOUSE, SHOP) if action == "dispatch" else (SHOP, WAREHOUSE)
+    story.tell(scan(action, 25, seq=1, site=here, counterpart_site=there))
+    shop = story.level()
+    assert shop.on_hand_units + shop.in_transit_in_units + shop.on_order_units == 30
+    assert (shop.on_order_units, story.needs()[0].state) == (0, "closed")
+
+
+def test_an_arrival_from_nowhere_serves_the_request() -> None:
+    """A scan that names no site and fits no transfer: it is what was asked for."""
+    story = Story().tell(policy(), opening(5))
+    assert story.level().on_order_units == 25
+    story.tell(scan("arrive", 20, seq=1))
+    assert (story.level().on_hand_units, story.level().on_order_units) == (25, 5)
+
+
+def test_the_alert_of_a_lost_transfer_ends_with_its_record() -> None:
+    """Nobody can find it any more once it is forgotten."""
+    story, name = _ordered()
+    story.tell(scan("dispatch", 10, seq=1, site=DONOR, transfer_id=name))
+    story.tell(command("lose_transfer", name))
+    story.wait(ENDED_KEPT_MS - 1)
+    assert [alert.alert_key for alert in story.alerts(AlertEnded)] == []
+    story.wait(1)
+    assert [alert.alert_key for alert in story.alerts(AlertEnded)] == [name]
+    assert story.transfers() == []

@@ -3,6 +3,7 @@
 from streams.domain.timers import Timers
 from streams.domain.windows import (
     BOOTS_PER_SOURCE_MAX,
+    LANES_CLOSED_MAX,
     WINDOW_BITS,
     SourceLanes,
     decode_lanes,
@@ -64,3 +65,31 @@ def test_timers_come_up_in_order_and_once() -> None:
     assert list(timers.due(50)) == [(10, ("c",)), (20, ("a",)), (20, ("b",))]
     assert list(timers.due(100)) == []
     assert len(timers) == 0
+
+
+def _restarted(times: int) -> SourceLanes:
+    """Return a source that was started so often, with one number in each session."""
+    lanes = SourceLanes("scanner")
+    for number in range(times):
+        _admit(lanes, 1, boot=f"b{number}", now_ms=number)
+    return lanes
+
+
+def test_a_session_without_a_window_is_closed() -> None:
+    """Which of its numbers were seen is not known any more: none may count, old or new."""
+    lanes = _restarted(BOOTS_PER_SOURCE_MAX + 1)
+    restored = decode_lanes(encode_lanes(lanes))
+    assert [_admit(restored, seq, boot="b0") for seq in (1, 2)] == ["too_old", "too_old"]
+    assert _admit(restored, 1, boot="b1") == "repeat"
+    assert restored.admit("b0", 1, historical=True, now_ms=99) == "new"
+
+
+def test_closed_sessions_are_remembered_up_to_a_limit() -> None:
+    """The one closed first is forgotten first; the record stays small."""
+    lanes = _restarted(BOOTS_PER_SOURCE_MAX + LANES_CLOSED_MAX)
+    assert _admit(lanes, 1, boot="b0", now_ms=10**6) == "too_old"
+    assert len(lanes.closed) == 8 * LANES_CLOSED_MAX
+    _admit(lanes, 1, boot="one more", now_ms=10**6)
+    assert len(lanes.closed) == 8 * LANES_CLOSED_MAX
+    assert _admit(lanes, 1, boot="b1", now_ms=10**6) == "too_old"
+    assert _admit(lanes, 1, boot="b0", now_ms=10**6) == "new"
