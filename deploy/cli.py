@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import packages_distributions
-from typing import Final
+from typing import Final, NoReturn
 
 import typer
 
@@ -15,6 +15,10 @@ from ingest.contracts.errors import ShelfstreamError, StackError
 DISTRIBUTION: Final = "shelfstream"
 PACKAGES: Final = ("ingest", "streams", "alerting", "console", "simulators", "deploy")
 ERROR_CODE: Final = 2
+UNREACHABLE_SENTENCE: Final = (
+    "Kafka does not answer, or refuses the login: start it with `shelfstream up`, "
+    "or say where it is by SHELFSTREAM_HOME or SHELFSTREAM_KAFKA_*"
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command; an error of our own is one sentence and exit code 2."""
+    """Run the command; what it can't do is one sentence and exit code 2, never a traceback."""
     # aiokafka warns of every plain-text login, also on loopback, and of every broken connection:
     # a person at a terminal gets the one sentence of the error that follows instead.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -77,20 +81,36 @@ def main() -> None:
         check_owners(packages_distributions())
         make_app(sys.argv[1:])()
     except ShelfstreamError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(ERROR_CODE)
-    except _unreachable_kafka():
-        sys.stderr.write(
-            "Kafka does not answer: start it with `shelfstream up`, "
-            "or say where it is by SHELFSTREAM_HOME or SHELFSTREAM_KAFKA_BOOTSTRAP\n"
-        )
-        sys.exit(ERROR_CODE)
+        _end(str(error))
+    except kafka_errors() as error:
+        _end(kafka_sentence(error))
+    except OSError as error:
+        # A home that may not be written, a full disk: the file's name says more than a traceback.
+        if error.filename is None:
+            raise
+        _end(f"{error.filename}: {error.strerror}")
 
 
-def _unreachable_kafka() -> tuple[type[BaseException], ...]:
-    # Only a sub-command that talks to Kafka has imported its client; `--help` stays quick.
+def kafka_errors() -> tuple[type[BaseException], ...]:
+    """Return Kafka's errors, or nothing where no sub-command has imported Kafka's client.
+
+    Importing it here would make `--help` slow.
+    """
     errors = sys.modules.get("aiokafka.errors")
-    return (errors.KafkaConnectionError,) if errors else ()
+    return (errors.KafkaError,) if errors else ()
+
+
+def kafka_sentence(error: BaseException) -> str:
+    """Return what to tell a person of an error of Kafka's; aiokafka's texts are for programmers."""
+    # aiokafka hides a refused login: what it can't log in to it could not reach.
+    if type(error).__name__ in {"KafkaConnectionError", "NodeNotReadyError"}:
+        return UNREACHABLE_SENTENCE
+    return f"Kafka could not do it: {error}"
+
+
+def _end(sentence: str) -> NoReturn:
+    sys.stderr.write(f"{sentence}\n")
+    sys.exit(ERROR_CODE)
 
 
 def check_owners(owners: Mapping[str, Sequence[str]]) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -19,7 +18,7 @@ from deploy.catalog_tables import kind_table, kinds_table, one_table
 from ingest.catalog import Catalog
 from ingest.catalog_changes import Change
 from ingest.catalog_file import read_catalog_path
-from ingest.contracts.errors import ShelfstreamError
+from ingest.contracts.errors import CatalogError
 from ingest.contracts.reference import ENTITY_MODELS, entity_name
 from ingest.contracts.settings import KafkaSettings, load
 
@@ -45,23 +44,19 @@ def load_file(
     ] = False,
 ) -> None:
     """Bring the catalogue to what a file says; what is not in the file is removed."""
-    try:
-        kafka = load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
-        now_ms = time.time_ns() // 1_000_000  # noqa: TID251 - the same
-        source = read_catalog_path(file)
-        result = asyncio.run(
-            load_catalog(
-                kafka,
-                source.catalog,
-                now_ms=now_ms,
-                marks=source.marks,
-                restate=restate,
-                dry_run=dry_run,
-            )
+    kafka = load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
+    now_ms = time.time_ns() // 1_000_000  # noqa: TID251 - the same
+    source = read_catalog_path(file)
+    result = asyncio.run(
+        load_catalog(
+            kafka,
+            source.catalog,
+            now_ms=now_ms,
+            marks=source.marks,
+            restate=restate,
+            dry_run=dry_run,
         )
-    except (ShelfstreamError, KafkaError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+    )
     _show_result(Console(), result)
 
 
@@ -72,12 +67,9 @@ def show(
 ) -> None:
     """Show the catalogue that holds: all kinds, one kind, or one entity."""
     console = Console()
-    try:
-        kafka = load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
-        found = asyncio.run(read_catalog(kafka))
-    except (ShelfstreamError, KafkaError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+    check_kind(kind)
+    kafka = load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
+    found = asyncio.run(read_catalog(kafka))
     for table in _tables(found, kind, name):
         console.print(table)
 
@@ -89,18 +81,24 @@ def example() -> None:
     typer.echo(text, nl=False)
 
 
+def check_kind(kind: str) -> None:
+    """Refuse a word that names no kind of entity; an empty one means all.
+
+    Raises:
+        CatalogError: It lists the kinds.
+    """
+    if kind and kind not in ENTITY_MODELS:
+        raise CatalogError(f"{kind} is no kind; the kinds are {', '.join(ENTITY_MODELS)}")
+
+
 def _tables(found: Catalog, kind: str, name: str) -> list[Table]:
     if not kind:
         return [kinds_table(found)]
-    if kind not in ENTITY_MODELS:
-        typer.echo(f"{kind} is no kind; the kinds are {', '.join(ENTITY_MODELS)}", err=True)
-        raise typer.Exit(1)
     if not name:
         return [kind_table(found, kind)]
     tables = one_table(found, kind, name)
     if not tables:
-        typer.echo(f"there is no {kind} {name}", err=True)
-        raise typer.Exit(1)
+        raise CatalogError(f"there is no {kind} {name}")
     return tables
 
 

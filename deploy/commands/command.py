@@ -1,6 +1,7 @@
 """`shelfstream command`: what a person decides about transfers and requests.
 
-Exit code 0: accepted; 1: refused; 3: no answer yet, the command stands in the log and is pending.
+Exit code 0: accepted; 1: refused; 2: it could not be asked; 3: no answer yet, the command stands in
+the log and is pending.
 """
 
 import asyncio
@@ -11,12 +12,11 @@ import uuid
 from typing import Annotated, Final
 
 import typer
-from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
-from deploy.command_send import send_command
+from deploy.command_send import Answer, send_command
 from ingest.contracts.commands import Command
-from ingest.contracts.errors import ShelfstreamError
+from ingest.contracts.errors import SettingsError
 from ingest.contracts.settings import KafkaSettings, load
 from ingest.frames import CommandVerb
 from streams.contracts.events import CommandAccepted
@@ -34,61 +34,35 @@ VersionOption = Annotated[
     typer.Option("--expected-version", min=0, help="Refuse if it has changed since this version."),
 ]
 
+TRANSFER_WORDS: Final[dict[str, tuple[CommandVerb, str]]] = {
+    "approve": ("approve_transfer", "Approve a proposed, held or reopened transfer."),
+    "reject": ("reject_transfer", "Reject a proposed transfer."),
+    "hold": ("hold_transfer", "Hold a transfer: it does not expire, and nobody carries it out."),
+    "cancel": ("cancel_transfer", "Cancel a transfer, or what of it has not left."),
+    "lose": ("lose_transfer", "Give up what is on its way."),
+    "reopen": ("reopen_transfer", "Reopen a transfer that was refused, had expired or was lost."),
+}
+"""What takes nothing but a transfer's id: the word, the verb and the help."""
+
 
 @app.callback()
 def command() -> None:
     """Commands to the stock fold; each is answered in the log of events."""
 
 
-@app.command()
-def approve(
-    transfer_id: TransferArgument,
-    actor: ActorOption = "",
-    reason: ReasonOption = "",
-    expected_version: VersionOption = None,
-) -> None:
-    """Approve a proposed, held or reopened transfer."""
-    _send(
-        "approve_transfer",
-        actor,
-        reason,
-        entity_id=transfer_id,
-        expected_version=expected_version,
-    )
+def _add_transfer_word(word: str, verb: CommandVerb, help_text: str) -> None:
+    @app.command(word, help=help_text)
+    def _(
+        transfer_id: TransferArgument,
+        actor: ActorOption = "",
+        reason: ReasonOption = "",
+        expected_version: VersionOption = None,
+    ) -> None:
+        _send(verb, actor, reason, entity_id=transfer_id, expected_version=expected_version)
 
 
-@app.command()
-def reject(
-    transfer_id: TransferArgument,
-    actor: ActorOption = "",
-    reason: ReasonOption = "",
-    expected_version: VersionOption = None,
-) -> None:
-    """Reject a proposed transfer."""
-    _send(
-        "reject_transfer",
-        actor,
-        reason,
-        entity_id=transfer_id,
-        expected_version=expected_version,
-    )
-
-
-@app.command()
-def hold(
-    transfer_id: TransferArgument,
-    actor: ActorOption = "",
-    reason: ReasonOption = "",
-    expected_version: VersionOption = None,
-) -> None:
-    """Hold a transfer: it does not expire, and nobody carries it out."""
-    _send(
-        "hold_transfer",
-        actor,
-        reason,
-        entity_id=transfer_id,
-        expected_version=expected_version,
-    )
+for _word, (_verb, _help_text) in TRANSFER_WORDS.items():
+    _add_transfer_word(_word, _verb, _help_text)
 
 
 @app.command()
@@ -100,65 +74,8 @@ def edit(
     expected_version: VersionOption = None,
 ) -> None:
     """Change the quantity of a transfer of which nothing has left."""
-    _send(
-        "edit_transfer",
-        actor,
-        reason,
-        entity_id=transfer_id,
-        expected_version=expected_version,
-        quantity_units=units,
-    )
-
-
-@app.command()
-def cancel(
-    transfer_id: TransferArgument,
-    actor: ActorOption = "",
-    reason: ReasonOption = "",
-    expected_version: VersionOption = None,
-) -> None:
-    """Cancel a transfer, or what of it has not left."""
-    _send(
-        "cancel_transfer",
-        actor,
-        reason,
-        entity_id=transfer_id,
-        expected_version=expected_version,
-    )
-
-
-@app.command()
-def lose(
-    transfer_id: TransferArgument,
-    actor: ActorOption = "",
-    reason: ReasonOption = "",
-    expected_version: VersionOption = None,
-) -> None:
-    """Give up what is on its way."""
-    _send(
-        "lose_transfer",
-        actor,
-        reason,
-        entity_id=transfer_id,
-        expected_version=expected_version,
-    )
-
-
-@app.command()
-def reopen(
-    transfer_id: TransferArgument,
-    actor: ActorOption = "",
-    reason: ReasonOption = "",
-    expected_version: VersionOption = None,
-) -> None:
-    """Reopen a transfer that was refused, had expired or was lost."""
-    _send(
-        "reopen_transfer",
-        actor,
-        reason,
-        entity_id=transfer_id,
-        expected_version=expected_version,
-    )
+    asked = {"expected_version": expected_version, "quantity_units": units}
+    _send("edit_transfer", actor, reason, entity_id=transfer_id, **asked)
 
 
 @app.command("close-need")
@@ -169,13 +86,7 @@ def close_need(
     expected_version: VersionOption = None,
 ) -> None:
     """Close a replenishment request."""
-    _send(
-        "close_need",
-        actor,
-        reason,
-        entity_id=need_id,
-        expected_version=expected_version,
-    )
+    _send("close_need", actor, reason, entity_id=need_id, expected_version=expected_version)
 
 
 @app.command("order-transfer")
@@ -188,15 +99,8 @@ def order_transfer(  # noqa: PLR0917 - typer makes arguments of them
     reason: ReasonOption = "",
 ) -> None:
     """Order a transfer that nobody proposed; it is approved at once."""
-    _send(
-        "order_transfer",
-        actor,
-        reason,
-        sku=sku,
-        site=from_site,
-        to_site=to_site,
-        quantity_units=units,
-    )
+    places = {"site": from_site, "to_site": to_site}
+    _send("order_transfer", actor, reason, sku=sku, quantity_units=units, **places)
 
 
 @app.command("release-buffer")
@@ -215,22 +119,39 @@ def _send(verb: CommandVerb, actor: str, reason: str, **fields: str | int | None
     command_id = str(uuid.uuid4())
     given = {"command_id": command_id, "verb": verb, "reason": reason, **fields}
     try:
-        kafka = load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
-        asked = Command.model_validate({**given, "actor": actor or getpass.getuser()})
-        now_ms = time.time_ns() // 1_000_000  # noqa: TID251 - the same
-        answer = asyncio.run(send_command(kafka, asked, now_ms=now_ms))
+        asked = Command.model_validate({**given, "actor": actor or _login_name()})
     except ValidationError as error:
-        typer.echo(str(error.errors()[0]["msg"]).removeprefix("Value error, "), err=True)
+        typer.echo(refusal_sentence(error), err=True)
         raise typer.Exit(REFUSED_CODE) from error
-    except (ShelfstreamError, KafkaError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(REFUSED_CODE) from error
+    kafka = load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
+    now_ms = time.time_ns() // 1_000_000  # noqa: TID251 - the same
+    answer = asyncio.run(send_command(kafka, asked, now_ms=now_ms))
+    sentence, code = answer_sentence(answer, command_id)
+    typer.echo(sentence, err=code == REFUSED_CODE)
+    raise typer.Exit(code)
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:  # a user id without a name, as in containers
+        raise SettingsError("this user has no login name: say who decides by --actor") from error
+
+
+def refusal_sentence(error: ValidationError) -> str:
+    """Return what is wrong with a command that was never sent, with the field's name."""
+    first = error.errors()[0]
+    message = str(first["msg"])
+    if not first["loc"]:
+        return message.removeprefix("Value error, ")
+    return f"{first['loc'][0]} {first['input']!r}: {message}"
+
+
+def answer_sentence(answer: Answer | None, command_id: str) -> tuple[str, int]:
+    """Return what to tell a person of the fold's answer, and the exit code."""
     if answer is None:
-        typer.echo(f"pending: no answer to command {command_id} yet")
-        raise typer.Exit(PENDING_CODE)
+        return f"pending: no answer to command {command_id} yet", PENDING_CODE
     if isinstance(answer, CommandAccepted):
-        typer.echo(f"accepted: {answer.entity_id}, version {answer.version}")
-        return
+        return f"accepted: {answer.entity_id}, version {answer.version}", 0
     state = f" (it is {answer.current_state}, version {answer.current_version})"
-    typer.echo(f"refused: {answer.reason}{state if answer.current_state else ''}", err=True)
-    raise typer.Exit(REFUSED_CODE)
+    return f"refused: {answer.reason}{state if answer.current_state else ''}", REFUSED_CODE

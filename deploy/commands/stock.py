@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from aiokafka.errors import KafkaError
 
 from deploy.catalog_load import import_openings, read_catalog
 from ingest.catalog_openings import StockFile, read_openings
-from ingest.contracts.errors import CatalogError, ShelfstreamError
+from ingest.contracts.errors import CatalogError
 from ingest.contracts.settings import KafkaSettings, load
 
 STOCK_FILE_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -33,18 +32,14 @@ def import_stock(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only validate it.")] = False,
 ) -> None:
     """Import opening stock as `opening` movements; the same file twice changes nothing."""
-    try:
-        kafka = load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
-        now_ms = time.time_ns() // 1_000_000  # noqa: TID251 - the same
-        content = _content(file)
-        found = asyncio.run(
-            stock_imported(
-                kafka, str(file), content, import_id=import_id, now_ms=now_ms, dry_run=dry_run
-            )
+    kafka = load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
+    now_ms = time.time_ns() // 1_000_000  # noqa: TID251 - the same
+    content = _content(file)
+    found = asyncio.run(
+        stock_imported(
+            kafka, str(file), content, import_id=import_id, now_ms=now_ms, dry_run=dry_run
         )
-    except (ShelfstreamError, KafkaError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+    )
     done = "are valid" if dry_run else f"imported as {found.import_id}"
     typer.echo(f"{len(found.openings)} lines {done}")
 
