@@ -128,14 +128,10 @@ class Catalog:
         place = bisect_right(versions.starts_ms, at_ms) - 1
         return versions.assignments[place] if place >= 0 else None
 
-    def assignments(self, device: str) -> list[Assignment]:
-        """Return the newest assignment of each channel of a device, by channel."""
-        found: list[Assignment] = []
-        for channel in self._channels.get(device, ()):
-            newest = self._versions[device, channel].assignments[-1]
-            if newest is not None:
-                found.append(newest)
-        return found
+    def assignments(self, device: str, at_ms: int) -> list[Assignment]:
+        """Return what each channel of a device watched at a time, UTC milliseconds, by channel."""
+        watched = (self.assignment(device, one, at_ms) for one in self._channels.get(device, ()))
+        return [assigned for assigned in watched if assigned is not None]
 
     def article(self, gtin14: str) -> Article | None:
         """Return what a GTIN of 14 digits names."""

@@ -182,8 +182,8 @@ class CatalogView(Protocol):
     def assignment(self, device: str, channel: str, at_ms: int) -> Assignment | None:
         """Return what a channel watched at a time, UTC milliseconds."""
 
-    def assignments(self, device: str) -> Sequence[Assignment]:
-        """Return what the channels of a device watch now."""
+    def assignments(self, device: str, at_ms: int) -> Sequence[Assignment]:
+        """Return what the channels of a device watched at a time, UTC milliseconds."""
 
     def article(self, gtin14: str) -> Article | None:
         """Return what a GTIN of 14 digits names."""

@@ -116,16 +116,19 @@ class Resolver:
         return None
 
     def status(
-        self, event: wire.DeviceStatus, route: Route, _received_at_ms: int, out: list[Placed]
+        self, event: wire.DeviceStatus, route: Route, received_at_ms: int, out: list[Placed]
     ) -> Refusal | None:
-        """Add a status for the device's own partition and for each channel it watches by now."""
+        """Add a status for the device's own partition and for each channel it watches by now.
+
+        A change of the planogram may be loaded long before it is valid.
+        """
         device, online = route.device, event.state == "online"
         if event.source != device:
             return _wrong_identity(event.source, device)
         battery_pct = -1 if event.battery_pct is None else event.battery_pct
         own = StatusInput(device, route.site, online, event.boot, battery_pct)
         out.append((partition_of(device, self._partition_count), own))
-        for watched in self._catalog.assignments(device):
+        for watched in self._catalog.assignments(device, received_at_ms):
             sku, channel = watched.sku, watched.channel
             item = StatusInput(device, route.site, online, event.boot, battery_pct, sku, channel)
             out.append((partition_of(sku, self._partition_count), item))

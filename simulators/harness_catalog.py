@@ -91,8 +91,9 @@ class SimulatedCatalog:
         del device, at_ms
         return SimulatedAssignment(channel, channel) if channel in self.skus else None
 
-    def assignments(self, device: str) -> Sequence[SimulatedAssignment]:
-        """Return what the channels of a device watch."""
+    def assignments(self, device: str, at_ms: int) -> Sequence[SimulatedAssignment]:
+        """Return what the channels of a device watch, at any time."""
+        del at_ms
         watching = any(device == shelf_of(site) for site in self.site_names)
         return [SimulatedAssignment(sku, sku) for sku in self.skus] if watching else []
 

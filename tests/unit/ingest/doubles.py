@@ -104,9 +104,11 @@ class FakeCatalog:
         ]
         return max(valid, key=lambda one: one.valid_from_ms, default=None)
 
-    def assignments(self, device: str) -> list[Watched]:
-        """Return all assignments of a device."""
-        return self.channels.get(device, [])
+    def assignments(self, device: str, at_ms: int) -> list[Watched]:
+        """Return what each channel of a device watched at a time."""
+        names = dict.fromkeys(one.channel for one in self.channels.get(device, []))
+        watched = (self.assignment(device, name, at_ms) for name in names)
+        return [one for one in watched if one is not None]
 
     def article(self, gtin14: str) -> Pack | None:
         """Return what a GTIN names."""

@@ -51,7 +51,7 @@ def test_a_device_is_known_at_its_site_only() -> None:
     catalog.apply(entity_key(SCALE), None)
     assert catalog.device("S", "d") is None
     assert catalog.assignment("d", "a", 5) is None
-    assert catalog.assignments("d") == []
+    assert catalog.assignments("d", 5) == []
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,10 @@ def test_nothing_is_watched_before_the_first_version() -> None:
     assert catalog.assignment("d", "zz", 10) is None
 
 
-def test_now_is_the_newest_version_of_each_channel() -> None:
-    """Channels that watch nothing now are left out."""
-    assert [a.channel for a in applied(SCALE).assignments("d")] == ["b"]
+@pytest.mark.parametrize(("at_ms", "channels"), [(199, ["a", "b"]), (200, ["b"])])
+def test_what_is_watched_is_asked_for_a_time(at_ms: int, channels: list[str]) -> None:
+    """Channels that watch nothing then are left out; a change to come is no change yet."""
+    assert [one.channel for one in applied(SCALE).assignments("d", at_ms)] == channels
 
 
 def test_the_weight_is_the_channels_or_the_articles() -> None:

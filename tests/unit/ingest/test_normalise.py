@@ -2,6 +2,7 @@
 
 import pytest
 
+from ingest import normalise
 from ingest.clocks import SourceClocks
 from ingest.contracts.events import BATCH_EVENTS_MAX, PAYLOAD_BYTES_MAX
 from ingest.frames import ReadingInput, ScanInput, StatusInput
@@ -201,11 +202,137 @@ def test_a_good_batch_with_an_unknown_article_is_cut() -> None:
     assert made.ranges == [("b1", 1, 3)]
 
 
-def test_refused_events_are_receipted_as_far_as_they_have_numbers() -> None:
+@pytest.mark.parametrize(
+    ("payload", "numbers"),
+    [
+        (as_json([reading(seq=3), reading(seq=4)]), [3, 4]),
+        (as_json(reading(seq=3)), [3]),
+        (b" \n" + as_json([reading(seq=3)]), [3]),
+        (as_json([1, reading(seq=3), {"seq": 4}, reading(seq=-1), reading(seq=5)]), [3, 5]),
+        (as_json([reading(seq=number) for number in range(1_200)]), list(range(1_200))),
+        (b"{", []),
+        (b"", []),
+    ],
+)
+def test_refused_events_are_receipted_as_far_as_they_have_numbers(
+    payload: bytes, numbers: list[int]
+) -> None:
     """Their sender stops resending them, for they are in the dead letters."""
-    made = _normalised("stock/v1/oslo/nobody/readings", [reading(seq=3), reading(seq=4)])
-    assert made.ranges == [("b1", 3, 3), ("b1", 4, 4)]
-    assert _normalised(READINGS, b"{").ranges == []
+    made = _normalised("stock/v1/oslo/nobody/readings", payload)
+    assert made.ranges == [("b1", number, number) for number in numbers]
+    assert [one.raw for one in made.rejected] == [payload]
+
+
+def test_a_batch_too_long_and_bad_is_one_letter() -> None:
+    """It is not cut, whatever else is wrong with it, and what has a number is receipted."""
+    batch = [reading(seq=number) for number in range(BATCH_EVENTS_MAX)] + [{"seq": 1}]
+    made = _normalised(READINGS, batch)
+    assert [(one.reason, one.raw) for one in made.rejected] == [("oversize", as_json(batch))]
+    assert made.rejected[0].detail == "a batch of 1001 events, at most 1000 are allowed"
+    assert len(made.ranges) == BATCH_EVENTS_MAX
+
+
+@pytest.mark.parametrize(
+    ("events", "ranges"),
+    [
+        ([("b1", 1), ("b1", 2), ("b1", 3)], [("b1", 1, 3)]),
+        ([("b1", 1), ("b1", 3)], [("b1", 1, 1), ("b1", 3, 3)]),
+        ([("b1", 5), ("b1", 4)], [("b1", 5, 5), ("b1", 4, 4)]),
+        ([("b1", 5), ("b2", 6)], [("b1", 5, 5), ("b2", 6, 6)]),
+        ([("b1", 0), ("b1", 0)], [("b1", 0, 0), ("b1", 0, 0)]),
+    ],
+)
+def test_numbers_in_a_row_are_one_range(
+    events: list[tuple[str, int]], ranges: list[tuple[str, int, int]]
+) -> None:
+    """Only within a session and only upwards."""
+    made = _normalised(READINGS, [reading(seq, boot=boot) for boot, seq in events])
+    assert made.ranges == ranges
+
+
+def test_a_status_goes_where_the_device_watches_now() -> None:
+    """A change of the planogram that is loaded and not valid yet moves no blind interval."""
+    channels = [Watched("milk"), Watched("rice", valid_from_ms=NOW_MS + 1)]
+    catalog = FakeCatalog(channels={"scale-1": channels})
+    status = {"source": "scale-1", "boot": "b1", "state": "offline"}
+    for at_ms, sku in ((NOW_MS, "milk"), (NOW_MS + 1, "rice")):
+        normaliser = Normaliser(catalog, SourceClocks(), partition_count=4)
+        made = normaliser.normalise(STATUS, as_json(status), at_ms)
+        told = [item.sku for _, item in made.items if isinstance(item, StatusInput)]
+        assert told == ["", sku]
+
+
+@pytest.mark.parametrize(("at_ms", "sku"), [(NOW_MS - 1, "milk"), (NOW_MS, "rice")])
+def test_a_channel_changes_at_a_millisecond(at_ms: int, sku: str) -> None:
+    """The first reading of the new time is of the new SKU, wherever it stands in a batch."""
+    channels = [Watched("milk"), Watched("rice", valid_from_ms=NOW_MS)]
+    catalog = FakeCatalog(channels={"scale-1": channels})
+    ((_, item),) = _normalised(READINGS, reading(observed_at_ms=at_ms), catalog).items
+    assert isinstance(item, ReadingInput)
+    assert item.sku == sku
+
+
+@pytest.mark.parametrize(
+    ("quantity", "refused"), [(1_000, False), (1_001, True), (-1_000, False), (-1_001, True)]
+)
+def test_a_skus_limit_is_in_base_units(quantity: int, refused: bool) -> None:
+    """Exactly the limit is allowed, of either sign."""
+    made = _normalised(SCANS, scan(action="adjust", quantity=quantity))
+    assert bool(made.rejected) == refused
+    assert bool(made.items) != refused
+    if refused:
+        sentence = f"{quantity} base units of milk, at most 1000 are allowed"
+        assert (made.rejected[0].reason, made.rejected[0].detail) == ("absurd_value", sentence)
+
+
+def test_a_case_may_be_too_much_where_a_piece_is_not() -> None:
+    """The limit is of what the scan claims, not of how often it was made."""
+    (refused,) = _normalised(SCANS, scan(sku=None, gtin=CASE_GTIN14, quantity=84)).rejected
+    assert refused.detail == "1008 base units of milk, at most 1000 are allowed"
+
+
+@pytest.mark.parametrize(
+    ("topic", "event", "detail"),
+    [
+        (
+            "stock/v1/oslo/nobody/scans",
+            scan(),
+            "the catalogue has no device nobody at site oslo",
+        ),
+        (READINGS, reading(channel="z"), "channel z of scale-1 watches nothing at 1700000000000"),
+        (READINGS, reading(source="x"), "source x differs from the topic's device scale-1"),
+        (STATUS, {"source": "x", "boot": "b", "state": "online"}, "source x differs from"),
+        (SCANS, scan(sku="nix"), "the catalogue has no SKU nix"),
+        (SCANS, scan(sku=None, gtin="00000018"), "wrong check digit in 00000018"),
+        (SCANS, scan(sku=None, gtin="4006381333931"), "the catalogue has no GTIN 04006381333931"),
+        ("stock/v1/oslo/scale-1/nix", scan(), "stock/v1/oslo/scale-1/nix is no topic of ours"),
+        (SCANS, [], "an empty batch"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong(topic: str, event: object, detail: str) -> None:
+    """One sentence with the names in it, as `shelfstream dlq` prints it."""
+    (refused,) = _normalised(topic, event).rejected
+    assert refused.detail.startswith(detail)
+
+
+def test_the_largest_payload_is_read() -> None:
+    """Exactly the limit of bytes is allowed; one more is a letter."""
+    event = as_json(reading())
+    padded = event + b" " * (PAYLOAD_BYTES_MAX - len(event))
+    assert len(_normalised(READINGS, padded).items) == 1
+    (refused,) = _normalised(READINGS, padded + b" ").rejected
+    assert (
+        refused.detail == f"{PAYLOAD_BYTES_MAX + 1} bytes, at most {PAYLOAD_BYTES_MAX} are allowed"
+    )
+
+
+def test_the_cache_of_routes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sender that invents topics fills no memory."""
+    monkeypatch.setattr(normalise, "ROUTES_CACHED_MAX", 3)
+    normaliser = Normaliser(FakeCatalog(), SourceClocks(), partition_count=4)
+    for number in range(10):
+        normaliser.route(f"stock/v1/oslo/device-{number}/scans")
+    assert len(normaliser._routes) <= 3
 
 
 def test_a_route_follows_the_catalogue() -> None:
