@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from ingest.contracts.errors import LogGapError
+from ingest.contracts.errors import FencedError, LogGapError, PartitionCountError
 from streams.engine.host import PartitionHost
 from streams.engine.ports import Applied, InputFacts, StateRecord
 from streams.engine.records import applied_record
@@ -238,3 +238,138 @@ def test_closing_gives_all_back() -> None:
 
     rig = run_virtual(scenario())
     assert (rig.acknowledged, rig.logs.closed, rig.host.runners) == ([(3, 0)], True, {})
+
+
+def test_frames_between_drain_and_assign_are_dropped() -> None:
+    """Those before them were dropped at the drain: folding them would leave a hole behind."""
+
+    async def scenario() -> HostRig:
+        rig = HostRig()
+        await rig.host.assign({0})
+        await rig.host.ready()
+        for offset in range(3):
+            rig.receive(0, offset)
+        await rig.host.drain()
+        rig.receive(0, 3)
+        assert rig.host.waiting_frames(0) == 0
+        await rig.host.assign({0})
+        rig.receive(0, 0)
+        await asyncio.sleep(1)
+        return rig
+
+    rig = run_virtual(scenario())
+    assert (rig.applied(), rig.acknowledged) == ({0: 0}, [(0, 0)])
+
+
+def test_a_partition_lost_and_regained_is_taken_over_anew() -> None:
+    """Somebody else may have folded meanwhile: what counts is the log, not the memory."""
+
+    async def scenario() -> HostRig:
+        rig = HostRig()
+        await rig.host.assign({0})
+        await rig.host.ready()
+        rig.receive(0, 0)
+        await rig.host.drain()
+        await rig.host.assign(set())
+        rig.receive(0, 1)  # still in the queue of the source
+        rig.logs.state[0].records = [applied_record(Applied(TOPIC_ID, 7))]
+        await rig.host.assign({0})
+        await rig.host.ready()
+        for offset in (7, 8):
+            rig.receive(0, offset)
+        await asyncio.sleep(1)
+        return rig
+
+    rig = run_virtual(scenario())
+    assert rig.logs.state[0].calls.count("fence") == 2
+    assert rig.applied() == {0: 8}
+    assert rig.acknowledged == [(0, 7), (0, 8)]
+
+
+def test_a_rebalance_during_a_restore_lets_it_go_on() -> None:
+    """It is neither begun again nor waited for by the callback; frames follow it."""
+
+    async def scenario() -> tuple[HostRig, float]:
+        rig = HostRig()
+        rig.logs.state[0].read_s = 30.0
+        await rig.host.assign({0})
+        await asyncio.sleep(10)
+        await rig.host.drain()
+        await rig.host.assign({0, 1})
+        assert now_s() == 10.0
+        await rig.host.ready()
+        rig.receive(0, 0)
+        await asyncio.sleep(1)
+        return rig, now_s()
+
+    rig, ended_at_s = run_virtual(scenario())
+    assert ended_at_s == 31.0
+    assert rig.logs.state[0].calls[:3] == ["fence", "end_offset", "read 1"]
+    assert rig.applied() == {0: 0, 1: -1}
+
+
+def test_reading_is_paused_at_the_limit_and_resumed_at_half() -> None:
+    """Once each: at 4 of 4 waiting, and when 2 are left."""
+
+    async def scenario() -> list[tuple[int, bool]]:
+        rig = HostRig(waiting_frames_max=4, pending_frames_max=1)
+        rig.logs.state[0].commit_s = 1.0
+        await rig.host.assign({0})
+        await rig.host.ready()
+        seen = []
+        for offset in range(4):
+            rig.receive(0, offset)
+            seen.append((rig.host.waiting_frames(0), rig.host.is_paused(0)))
+        await asyncio.sleep(1.5)  # one is folded and committed, one waits in `offer`
+        seen.append((rig.host.waiting_frames(0), rig.host.is_paused(0)))
+        assert rig.paused == ["pause 0", "go on 0"]
+        return seen
+
+    assert run_virtual(scenario())[:4] == [(1, False), (2, False), (3, False), (4, True)]
+
+
+def test_frames_of_partitions_never_owned_are_dropped() -> None:
+    """Nothing waits for them and nothing is acknowledged."""
+
+    async def scenario() -> HostRig:
+        rig = HostRig()
+        rig.receive(2, 0)
+        assert (rig.host.waiting_frames(2), rig.host.is_paused(2)) == (0, False)
+        await asyncio.sleep(1)
+        return rig
+
+    assert run_virtual(scenario()).acknowledged == []
+
+
+def test_a_failed_fence_is_told_and_nothing_is_restored() -> None:
+    """The others are, so that the one error is not hidden behind a hang."""
+
+    async def scenario() -> HostRig:
+        rig = HostRig()
+        rig.logs.inputs[1].facts_now = InputFacts(TOPIC_ID, begin_offset=0, partition_count=5)
+        await rig.host.assign({0, 1})
+        await rig.host.ready()
+        return rig
+
+    rig = run_virtual(scenario())
+    assert [type(error) for error in rig.failures] == [PartitionCountError]
+    assert rig.logs.state[1].calls == ["fence"]
+    assert rig.applied()[0] == -1
+
+
+def test_a_fenced_partition_ends_the_worker_once() -> None:
+    """The commit is told of, also when it fails while the partition is given back."""
+
+    async def scenario() -> HostRig:
+        rig = HostRig()
+        await rig.host.assign({0})
+        await rig.host.ready()
+        rig.logs.state[0].fenced = True
+        rig.receive(0, 0)
+        await asyncio.sleep(0)
+        await rig.host.drain()
+        return rig
+
+    rig = run_virtual(scenario())
+    assert {type(error) for error in rig.failures} == {FencedError}
+    assert rig.acknowledged == []
