@@ -1,96 +1,60 @@
 """The installation's record in the catalog topic: written once, compared at every later start."""
 
 import asyncio
-from typing import Final, Literal
+from typing import Final, cast
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from pydantic import BaseModel, ConfigDict
-
-from deploy.kafka_access import client_arguments
+from ingest.catalog import entity_read
 from ingest.contracts.errors import InstallationError, StackError
+from ingest.contracts.reference import INSTALLATION_KEY, Installation
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import CATALOG
+from streams.engine.adapters.reader import RecordWriter, read_topic
 
-INSTALLATION_KEY: Final = b"installation"
 READ_TIMEOUT_S: Final = 30.0
-FETCH_TIMEOUT_MS: Final = 500
 
 
-class InstallationRecord(BaseModel):
-    """What an installation was made with."""
-
-    model_config = ConfigDict(frozen=True)
-
-    installation_id: str
-    partition_count: int
-    time: Literal["wall", "driven"]
-    created_at_ms: int
-
-
-async def confirm_installation(
-    settings: KafkaSettings, record: InstallationRecord
-) -> InstallationRecord:
+async def confirm_installation(settings: KafkaSettings, wanted: Installation) -> Installation:
     """Write the record where there is none; return the one that holds.
 
     Raises:
+        CatalogError: The record can't be read.
         InstallationError: Another installation is on this broker.
-        StackError: The catalog topic could not be read in time.
+        StackError: The catalog topic was not read in time.
     """
     try:
         async with asyncio.timeout(READ_TIMEOUT_S):
-            found = await _read_record(settings)
+            found = await _read_installation(settings)
             if found is None:
-                await _write_record(settings, record)
-                return record
+                value = wanted.model_dump_json().encode()
+                async with RecordWriter(settings) as writer:
+                    await writer.write(CATALOG.name, 0, INSTALLATION_KEY.encode(), value)
+                return wanted
     except TimeoutError as error:
         raise StackError(f"{CATALOG.name} was not read within {READ_TIMEOUT_S:.0f} s") from error
-    check_record(found, record)
+    check_installation(found, wanted)
     return found
 
 
-def check_record(found: InstallationRecord, expected: InstallationRecord) -> None:
+async def _read_installation(settings: KafkaSettings) -> Installation | None:
+    # The catalogue may be large and is not needed here: only this record is decoded.
+    found = None
+    async for records in read_topic(settings, CATALOG.name, until_end=True):
+        for record in records:
+            if record.key == INSTALLATION_KEY.encode() and record.value is not None:
+                found = cast("Installation", entity_read(INSTALLATION_KEY, record.value))
+    return found
+
+
+def check_installation(found: Installation, wanted: Installation) -> None:
     """Compare the record on the broker with what this start expects.
 
     Raises:
         InstallationError: They differ in identity, partition count or time.
     """
     for name in ("installation_id", "partition_count", "time"):
-        there, here = getattr(found, name), getattr(expected, name)
+        there, here = getattr(found, name), getattr(wanted, name)
         if there != here:
             what = name.replace("_", " ")
             raise InstallationError(
                 f"the installation on the broker has {what} {there}, and this home has {here}"
             )
-
-
-async def _read_record(settings: KafkaSettings) -> InstallationRecord | None:
-    partition = TopicPartition(CATALOG.name, 0)
-    consumer = AIOKafkaConsumer(
-        **client_arguments(settings),
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-    )
-    await consumer.start()
-    try:
-        consumer.assign([partition])
-        end = (await consumer.end_offsets([partition]))[partition]
-        await consumer.seek_to_beginning(partition)
-        found = None
-        while await consumer.position(partition) < end:
-            for record in (await consumer.getmany(timeout_ms=FETCH_TIMEOUT_MS)).get(partition, ()):
-                if record.key == INSTALLATION_KEY and record.value is not None:
-                    found = InstallationRecord.model_validate_json(record.value)
-        return found
-    finally:
-        await consumer.stop()
-
-
-async def _write_record(settings: KafkaSettings, record: InstallationRecord) -> None:
-    producer = AIOKafkaProducer(**client_arguments(settings), acks="all", enable_idempotence=True)
-    await producer.start()
-    try:
-        value = record.model_dump_json().encode()
-        await producer.send_and_wait(CATALOG.name, value, key=INSTALLATION_KEY, partition=0)
-    finally:
-        await producer.stop()

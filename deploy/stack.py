@@ -1,6 +1,7 @@
 """One local stack from lock to end: plan, configuration, supervisor, state file."""
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import Callable, Mapping
@@ -9,8 +10,7 @@ from typing import Final
 
 from deploy import influxdb_server, kafka_broker, mosquitto_broker
 from deploy.home import Home, take_lock, write_private
-from deploy.installation import InstallationRecord, confirm_installation
-from deploy.kafka_access import quiet_clients
+from deploy.installation import confirm_installation
 from deploy.kafka_jars import fetch_jars
 from deploy.parts import Part, PartState, chosen
 from deploy.plan import StackOptions, StackPlan, devices_env_lines, env_lines, plan_of
@@ -18,6 +18,7 @@ from deploy.process_table import Hooks, part_table
 from deploy.state import Phase, kill_orphans, read_state, write_state
 from deploy.supervisor import Supervisor
 from deploy.topics import answers_metadata, await_coordinators, create_topics
+from ingest.contracts.reference import Installation
 from ingest.contracts.settings import (
     ENV_PREFIX,
     HOME_VARIABLE,
@@ -59,7 +60,8 @@ async def run_stack(
     Raises:
         ShelfstreamError: It can't be started: another runs here, or the plan refuses.
     """
-    quiet_clients()
+    # Its connections to a broker that is only starting fail by nature; what matters is raised.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with take_lock(home):
         kill_orphans(read_state(home))
         plan = plan_of(home, options)
@@ -122,7 +124,7 @@ def _configured_parts(
 def _hooks(home: Home, plan: StackPlan, now_ms: int) -> Hooks:
     values = read_env_file(home.env_file) | {HOME_VARIABLE: str(home.path)}
     kafka, influx = load(KafkaSettings, values), load(InfluxSettings, values)
-    record = InstallationRecord(
+    record = Installation(
         installation_id=plan.installation_id,
         partition_count=plan.partition_count,
         time=plan.time,

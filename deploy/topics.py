@@ -7,10 +7,10 @@ from typing import Any, Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
-from deploy.kafka_access import client_arguments
 from ingest.contracts.errors import PartitionCountError, StackError
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import TOPICS, Topic
+from streams.engine.adapters.connection import client_options
 
 REQUEST_TIMEOUT_MS: Final = 10_000
 PROBE_TIMEOUT_MS: Final = 3_000
@@ -24,7 +24,7 @@ TRANSACTION_COORDINATOR: Final = 1
 
 async def answers_metadata(settings: KafkaSettings) -> bool:
     """Tell whether the broker answers an authenticated request for its topics."""
-    admin = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=PROBE_TIMEOUT_MS)
+    admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=PROBE_TIMEOUT_MS)
     try:
         await admin.start()
         await admin.list_topics()
@@ -48,7 +48,7 @@ async def create_topics(
         PartitionCountError: A topic is there with another partition count.
         StackError: The broker refused a topic.
     """
-    admin = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=REQUEST_TIMEOUT_MS)
+    admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=REQUEST_TIMEOUT_MS)
     await admin.start()
     try:
         present = await partition_counts(admin)
@@ -72,7 +72,7 @@ async def await_coordinators(settings: KafkaSettings) -> None:
     Raises:
         StackError: It did not in time.
     """
-    admin = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=REQUEST_TIMEOUT_MS)
+    admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=REQUEST_TIMEOUT_MS)
     await admin.start()
     try:
         async with asyncio.timeout(LEADER_WAIT_S):

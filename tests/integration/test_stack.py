@@ -7,14 +7,15 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from influxdb_client.client.influxdb_client import InfluxDBClient
 
-from deploy.installation import InstallationRecord, check_record, confirm_installation
-from deploy.kafka_access import client_arguments
+from deploy.installation import check_installation, confirm_installation
 from deploy.plan import read_plan
 from deploy.probes import accepts_mqtt_login
 from deploy.topics import answers_metadata, create_topics
 from ingest.contracts.errors import InstallationError, PartitionCountError
+from ingest.contracts.reference import Installation
 from ingest.contracts.settings import InfluxSettings
 from ingest.contracts.topics import TOPICS, Topic
+from streams.engine.adapters.connection import client_options
 from tests.stack import TestStack
 
 pytestmark = pytest.mark.integration
@@ -46,7 +47,7 @@ def test_topics_are_made_once_and_another_count_is_refused(stack: TestStack) -> 
 def test_the_installation_on_the_broker_is_this_one(stack: TestStack) -> None:
     """The record of the first start holds, and another installation is refused."""
     plan = read_plan(stack.home)
-    mine = InstallationRecord(
+    mine = Installation(
         installation_id=plan.installation_id,
         partition_count=plan.partition_count,
         time=plan.time,
@@ -55,7 +56,7 @@ def test_the_installation_on_the_broker_is_this_one(stack: TestStack) -> None:
     found = asyncio.run(confirm_installation(stack.kafka, mine))
     assert found.created_at_ms > 1
     with pytest.raises(InstallationError, match="has time wall, and this home has driven"):
-        check_record(found, mine.model_copy(update={"time": "driven"}))
+        check_installation(found, mine.model_copy(update={"time": "driven"}))
 
 
 def test_records_get_the_brokers_time(stack: TestStack, unique: Callable[[str], str]) -> None:
@@ -64,9 +65,9 @@ def test_records_get_the_brokers_time(stack: TestStack, unique: Callable[[str], 
 
     async def timestamp_ms() -> int:
         await create_topics(stack.kafka, 1, topics=[topic])
-        async with AIOKafkaProducer(**client_arguments(stack.kafka)) as producer:
+        async with AIOKafkaProducer(**client_options(stack.kafka)) as producer:
             await producer.send_and_wait(topic.name, b"x", timestamp_ms=1_291_161_600_000)
-        consumer = AIOKafkaConsumer(**client_arguments(stack.kafka))
+        consumer = AIOKafkaConsumer(**client_options(stack.kafka))
         async with consumer:
             partition = TopicPartition(topic.name, 0)
             consumer.assign([partition])

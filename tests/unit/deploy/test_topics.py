@@ -3,13 +3,14 @@
 import pytest
 
 from deploy.commands.topics import kept
-from deploy.installation import InstallationRecord, check_record
+from deploy.installation import check_installation
 from deploy.probes import connect_packet
 from deploy.topics import check_partition_counts
 from ingest.contracts.errors import InstallationError, PartitionCountError
+from ingest.contracts.reference import Installation
 from ingest.contracts.topics import CATALOG, INPUTS, TOPICS
 
-RECORD = InstallationRecord(installation_id="here", partition_count=4, time="wall", created_at_ms=1)
+RECORD = Installation(installation_id="here", partition_count=4, time="wall", created_at_ms=1)
 
 
 def test_absent_topics_and_equal_counts_pass() -> None:
@@ -28,9 +29,9 @@ def test_a_differing_count_is_refused() -> None:
 )
 def test_another_installation_is_refused(field: str, value: object) -> None:
     """Identity, count and time must agree; when it was made need not."""
-    check_record(RECORD.model_copy(update={"created_at_ms": 2}), RECORD)
+    check_installation(RECORD.model_copy(update={"created_at_ms": 2}), RECORD)
     with pytest.raises(InstallationError, match="the installation on the broker has"):
-        check_record(RECORD.model_copy(update={field: value}), RECORD)
+        check_installation(RECORD.model_copy(update={field: value}), RECORD)
 
 
 def test_retention_is_told_in_words() -> None:
