@@ -4,9 +4,13 @@ import asyncio
 from collections.abc import Sequence
 
 import msgspec
+import pytest
 import stamina
 
 from ingest.contracts import topics
+from ingest.contracts.errors import SettingsError
+from ingest.contracts.settings import InfluxSettings, KafkaSettings
+from streams import sink_main
 from streams.contracts.state import LEVEL, Level, key
 from streams.engine.ports import LogRecord
 from streams.ports import PointsRefusedError, WriterUnavailableError
@@ -157,3 +161,87 @@ def test_health_is_told() -> None:
         "pipeline_lag",
         "pipeline_sink",
     ]
+
+
+def test_what_is_not_drawn_is_passed_without_a_write() -> None:
+    """Tombstones and other kinds of state are read, and committed as done."""
+    gone = LogRecord(topics.STOCK.name, 0, 0, key(LEVEL, "a", "S1"), None)
+    other = LogRecord(topics.STOCK.name, 0, 1, b"other|a", b"\xc1")
+    source = Source([gone, other])
+    writer, letters = Writer(source), Letters()
+    run(source, writer, letters, HEALTH_OFF)
+    assert (writer.lines, letters.kept, source.committed) == ([], [], 2)
+
+
+def test_nothing_is_committed_while_the_database_is_away() -> None:
+    """An outage that outlasts the process leaves the place where it was."""
+    source = Source([level_record(0, "a")])
+    writer = Writer(source, failures=100)
+    with pytest.raises(WriterUnavailableError):
+        run(source, writer, Letters(), HEALTH_OFF)
+    assert source.committed == 0
+
+
+def test_a_letter_that_kafka_does_not_take_stops_the_step() -> None:
+    """Refused and lost would be the worst of both: nothing is committed."""
+
+    class Full(Letters):
+        async def put(self, origin: str, payload: bytes, detail: str) -> None:
+            raise ConnectionError(f"{origin} {len(payload)} {detail}")
+
+    source = Source([level_record(0, "bad")])
+    with pytest.raises(ConnectionError):
+        run(source, Writer(source), Full(), HEALTH_OFF)
+    assert source.committed == 0
+
+
+@pytest.mark.parametrize("bad", range(8))
+def test_bisecting_keeps_the_order_of_the_good_lines(bad: int) -> None:
+    """Whichever line is at fault, the others are written once each, in order."""
+    skus = [f"sku{n}" if n != bad else "bad" for n in range(8)]
+    source = Source([level_record(n, sku) for n, sku in enumerate(skus)])
+    writer, letters = Writer(source), Letters()
+    run(source, writer, letters, HEALTH_OFF)
+    written = [line.partition("sku=")[2].partition(" ")[0] for line in writer.lines]
+    assert written == [sku for sku in skus if sku != "bad"]
+    assert len(letters.kept) == 1
+
+
+def test_health_is_told_no_more_often_than_its_interval() -> None:
+    """At the interval and not a millisecond before, also when nothing came."""
+    source = Source([])
+    writer = Writer(source)
+    now_ms = 0
+    settings = SinkSettings(health_interval_ms=5_000)
+    sink = Sink(source, writer, Letters(), settings, now_ms=lambda: now_ms)
+    told: list[int] = []
+    for now_ms in (4_999, 5_000, 9_999, 10_000):
+        asyncio.run(sink.step())
+        told.append(len(writer.lines))
+    assert told == [0, 2, 2, 4]
+
+
+def test_what_was_done_is_counted_in_the_health_line() -> None:
+    """Records, lines and refusals since the start; a slow write is seen."""
+    source = Source([level_record(0, "a"), level_record(1, "bad")])
+    writer = Writer(source)
+    times_ms = iter([10_000, 10_250, 10_250, 10_250])
+    sink = Sink(source, writer, Letters(), SinkSettings(), now_ms=lambda: next(times_ms))
+    asyncio.run(sink.step())
+    assert writer.lines[-1] == (
+        "pipeline_sink records=2i,lines=2i,write_ms=250i,refused=1i 10250000000"
+    )
+
+
+def test_a_sink_without_a_database_says_so() -> None:
+    """By the name of the setting, before it connects to anything."""
+    with pytest.raises(SettingsError, match="SHELFSTREAM_INFLUX_URL is not set"):
+        asyncio.run(
+            sink_main.run(
+                KafkaSettings(bootstrap="127.0.0.1:1"),
+                InfluxSettings(),
+                SinkSettings(),
+                stop=asyncio.Event(),
+                now_ms=lambda: 0,
+            )
+        )
