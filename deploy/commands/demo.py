@@ -86,7 +86,10 @@ def demo(
     exact = None
     try:
         with running_stack(home, options, environ, say=console.print):
-            exact = asyncio.run(_Demo(settings, home, environ, console, begun_s).run())
+            whole = _Demo(settings, home, environ, console, begun_s)
+            outcome = asyncio.run(whole.run())
+            exact = outcome.exact
+            whole.tell(outcome)
     except KeyboardInterrupt:
         # In the simulation a signal only ends the demand. One that comes while the stack ends
         # changes no verdict: the kernel sees to it that the stack does end.
@@ -144,24 +147,26 @@ class _Demo:
             self._place.kafka, clock=time.monotonic, name=lambda: f"probe-{uuid.uuid4()}"
         )
 
-    async def run(self) -> bool:
-        """Simulate, show, verify; return whether all agreed."""
+    async def run(self) -> _Outcome:
+        """Simulate, show, verify; return what came out."""
         self._live_s = time.monotonic()
         watching = asyncio.create_task(self._board.run())
         simulating = asyncio.create_task(self._simulated())
         try:
             await self._show(watching, simulating)
-            outcome = await self._verified(await simulating)
+            return await self._verified(await simulating)
         finally:
             for task in (simulating, watching):
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+
+    def tell(self, outcome: _Outcome) -> None:
+        """Print what was measured and what was verified."""
         self._console.print(self._summary())
         self._console.print(agreement_table(outcome.found, outcome.seconds))
         if not outcome.drained:
             self._console.print("not every event was accepted: see the logs of the demo's home")
-        return outcome.exact
 
     async def _simulated(self) -> bool:
         place = self._place

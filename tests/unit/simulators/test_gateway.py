@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ingest.contracts.events import PAYLOAD_BYTES_MAX
 from simulators.fleet import Fleet, percentile
 from simulators.gateway import (
     BOOTS_MAX,
@@ -166,3 +167,80 @@ def test_percentiles_are_of_the_values_themselves() -> None:
     """Nearest rank; -1 where nothing was measured."""
     assert [percentile(range(1, 101), share) for share in (0.5, 0.99)] == [51, 100]
     assert percentile([], 0.5) == -1
+
+
+def test_a_batch_is_cut_by_its_bytes_too() -> None:
+    """Long codes make shorter messages: none is larger than the wire takes."""
+    gateway = a_gateway(batch_events=10_000)
+    for number in range(1_000):
+        gateway.append({"observed_at_ms": number, "action": "sale", "sku": "x" * 2_000})
+    sent = gateway.outgoing(0)
+    assert len(sent) > 1
+    assert max(len(one.payload()) for one in sent) <= PAYLOAD_BYTES_MAX
+    assert numbers(sent) == list(range(1_000))
+
+
+def test_the_room_is_of_all_boots_together() -> None:
+    """A device that starts again has no more memory than before."""
+    gateway = filled(2, spool_events_max=3)
+    gateway.restart("b2")
+    gateway.append({"observed_at_ms": 1, "action": "sale", "sku": "TEA"})
+    with pytest.raises(SpoolFullError, match=r"the spool of gateway-shop-01 is full \(3\)"):
+        gateway.append({"observed_at_ms": 2, "action": "sale", "sku": "TEA"})
+    gateway.outgoing(0)
+    gateway.on_receipt("b1", 0, 1, 1)
+    assert gateway.append({"observed_at_ms": 2, "action": "sale", "sku": "TEA"}) == ("b2", 1)
+
+
+def test_an_old_boot_is_forgotten_once_it_is_accepted() -> None:
+    """What it sent again is still counted, and its number of kept boots is free again."""
+    gateway = filled(1)
+    gateway.outgoing(0)
+    gateway.outgoing(RESEND_AFTER_MS)
+    gateway.restart("b2")
+    gateway.on_receipt("b1", 0, 0, RESEND_AFTER_MS + 1)
+    assert gateway.resent_events == 1
+    assert [gateway.restart(f"c{number}") for number in range(BOOTS_MAX + 1)].count(
+        True
+    ) == BOOTS_MAX
+
+
+def test_the_present_boot_is_kept_when_everything_is_accepted() -> None:
+    """Numbers go on; a device without news is not a new device."""
+    gateway = filled(2)
+    gateway.outgoing(0)
+    gateway.on_receipt("b1", 0, 1, 1)
+    assert gateway.append({"observed_at_ms": 3, "action": "sale", "sku": "TEA"}) == ("b1", 2)
+
+
+def test_the_time_to_acceptance_counts_from_the_first_sending() -> None:
+    """A resend does not make a batch look quick, and half a batch is not accepted yet."""
+    fleet = Fleet([filled(2)])
+    topic = "stock/v1/shop-01/gateway-shop-01/accepted"
+    fleet.outgoing(0)
+    fleet.outgoing(RESEND_AFTER_MS)
+    fleet.on_message(topic, b'{"ranges":[{"boot":"b1","first":0,"last":0}]}', 3_500)
+    assert list(fleet.latencies_ms) == []
+    fleet.on_message(topic, b'{"ranges":[{"boot":"b1","first":1,"last":1}]}', 4_000)
+    assert list(fleet.latencies_ms) == [4_000]
+    assert (fleet.published_events, fleet.resent_events, fleet.unaccepted_events) == (4, 2, 0)
+
+
+def test_an_offline_device_keeps_its_receipts() -> None:
+    """A receipt for what was sent before the outage frees it, whenever it is read."""
+    gateway = filled(2)
+    gateway.outgoing(0)
+    gateway.online = False
+    assert gateway.on_receipt("b1", 0, 1, 5) == 2
+    assert gateway.unaccepted_events == 0
+
+
+@pytest.mark.parametrize("first", [-5, 0])
+def test_odd_ranges_of_a_receipt_free_only_what_was_sent(first: int) -> None:
+    """A range that begins below 0, ends far beyond, or is the wrong way round."""
+    gateway = filled(3)
+    gateway.outgoing(0)
+    gateway.append({"observed_at_ms": 9, "action": "sale", "sku": "TEA"})
+    assert gateway.on_receipt("b1", 2, 1, 1) == 0
+    assert gateway.on_receipt("b1", first, 10**12, 1) == 3
+    assert gateway.unaccepted_events == 1

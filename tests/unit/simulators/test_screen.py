@@ -1,6 +1,7 @@
 """The picture and the line show what the view holds."""
 
 import msgspec
+import pytest
 from rich.console import Console
 
 from simulators.live import Figures
@@ -84,3 +85,83 @@ def test_the_verdict_is_shown() -> None:
     text = shown(agreement_table(wrong, 1.0))
     assert "NOT exact" in text
     assert "truly 4" in text
+
+
+def many_sites(count: int) -> StockView:
+    """Return a view of so many sites with one article each."""
+    view = StockView()
+    for number in range(1, count + 1):
+        site = f"shop-{number:02d}"
+        level = Level(sku="TEA", site=site, on_hand_units=1_000 + number)
+        view.take(key(LEVEL, "TEA", site), msgspec.msgpack.encode(level))
+    return view
+
+
+def lines_at(view: StockView, width: int, height: int) -> list[str]:
+    """Return the picture's lines on a terminal of this size."""
+    console = Console(width=width, height=height)
+    with console.capture() as captured:
+        console.print(picture(view, FIGURES, Surround(lag_records=4), size=(width, height)))
+    return captured.get().splitlines()
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (140, 50), (200, 60)])
+def test_the_picture_of_the_demo_fits_usual_terminals(width: int, height: int) -> None:
+    """Twenty sites, and both lists below them, with nothing wider or higher than the screen."""
+    lines = lines_at(many_sites(20), width, height)
+    assert len(lines) <= height
+    assert max(map(len, lines)) <= width
+    text = "\n".join(lines)
+    assert "shop-20" in text
+    assert "Transfers" in text
+    assert "more" not in text
+
+
+@pytest.mark.parametrize("width", [1, 20, 40, 60])
+def test_a_narrow_terminal_breaks_nothing(width: int) -> None:
+    """It becomes ugly and long, never an error, and never wider than the terminal."""
+    assert max(map(len, lines_at(many_sites(20), width, 24))) <= width
+
+
+def test_sites_that_do_not_fit_are_counted() -> None:
+    """A hundred sites on a small terminal: the first ones, and how many more there are."""
+    lines = lines_at(many_sites(100), 80, 24)
+    assert len(lines) <= 24
+    shown = sum(line.count("shop-") for line in lines)
+    assert f"and {100 - shown} more" in "\n".join(lines)
+
+
+def test_a_narrow_list_leaves_out_what_can_be_done_without() -> None:
+    """Site, article and units stay whole at 80 characters."""
+    lines = lines_at(a_view(), 80, 24)
+    assert any("shop-02" in line and "TEA" in line and "shop-01" in line for line in lines)
+    assert not any("low_stock" in line for line in lines)
+
+
+def test_the_line_without_figures_says_what_stands() -> None:
+    """While the stack still loads there is stock, and no rate is made up."""
+    text = line(a_view(), None, Surround(elapsed_s=3))
+    assert text == "    3 s  3 units at 1 keys  breaches 1  on the way 1  needs 0"
+
+
+def test_an_unmeasured_lag_is_a_dash() -> None:
+    """Before the log was asked there is no number, not even nought."""
+    assert "input lag - frames" in shown(picture(a_view(), FIGURES, Surround()))
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("differ", Agreement(keys=1, differ=3)),
+        ("lost", Agreement(keys=1, lost=3)),
+        ("doubled", Agreement(keys=1, doubled=3)),
+        ("extra keys", Agreement(keys=1, extra=3)),
+        ("never emitted", Agreement(keys=1, unexpected=3)),
+    ],
+)
+def test_every_way_to_be_wrong_is_shown_as_wrong(name: str, found: Agreement) -> None:
+    """Each count has its row, and any of them alone spoils the verdict."""
+    rows = shown(agreement_table(found, 1.0)).splitlines()
+    row = next(row for row in rows if name in row)
+    assert row.rstrip(" │").endswith(" 3")
+    assert "NOT exact" in rows

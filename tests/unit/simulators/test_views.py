@@ -2,9 +2,9 @@
 
 import msgspec
 
-from simulators.views import StockView
-from streams.contracts.events import BarrierPassed, TransferChanged
-from streams.contracts.state import LEVEL, TRANSFER, Breach, Level, Transfer, key
+from simulators.views import LATENCIES_MAX, StockView, Totals
+from streams.contracts.events import BarrierPassed, NeedChanged, TransferChanged
+from streams.contracts.state import LEVEL, NEED, TRANSFER, Breach, Level, Need, Transfer, key
 
 
 def take_level(view: StockView, site: str, sku: str, units: int, *breaches: Breach) -> None:
@@ -63,3 +63,56 @@ def test_a_barrier_is_timed_when_all_partitions_passed_it() -> None:
     assert (view.probes_waiting, view.barrier_ms_percentile(0.5)) == (1, -1)
     view.hear(BarrierPassed(barrier_id="probe-1", partition=1, at_ms=0), 150)
     assert (view.probes_waiting, view.barrier_ms_percentile(0.5)) == (0, 50)
+
+
+def test_a_received_transfer_is_counted_once() -> None:
+    """A correction after its receipt tells of it again; it was one transfer all the time."""
+    view = StockView()
+    for name in ("transfer-TEA-1", "transfer-TEA-2", "transfer-TEA-1"):
+        transfer = Transfer(
+            transfer_id=name,
+            sku="TEA",
+            from_site="shop-01",
+            to_site="shop-02",
+            state="received",
+            quantity_units=5,
+        )
+        view.hear(TransferChanged(at_ms=0, transfer=transfer), 0)
+    assert view.totals().transfers_received == 2
+
+
+def test_needs_and_breaches_are_counted_as_they_are_told() -> None:
+    """Opened breaches and served needs are events; open needs are the table's."""
+    view = StockView()
+    need = Need(
+        need_id="need-TEA-1",
+        sku="TEA",
+        site="shop-01",
+        from_site="",
+        state="open",
+        quantity_units=3,
+        opened_at_ms=0,
+    )
+    view.take(key(NEED, need.need_id), msgspec.msgpack.encode(need))
+    assert (view.totals().needs_open, view.totals().needs_closed) == (1, 0)
+    view.take(key(NEED, need.need_id), None)
+    view.hear(NeedChanged(at_ms=0, need=msgspec.structs.replace(need, state="closed")), 0)
+    assert (view.totals().needs_open, view.totals().needs_closed) == (0, 1)
+
+
+def test_what_is_no_stock_is_passed_over() -> None:
+    """Records without a key, and of other kinds, change nothing."""
+    view = StockView()
+    view.take(None, b"x")
+    view.take(key("source", "gateway-shop-01"), b"x")
+    assert view.totals() == Totals()
+
+
+def test_only_the_latest_round_trips_are_kept() -> None:
+    """A percentile is of what is going on, within a named limit."""
+    view = StockView()
+    for number in range(LATENCIES_MAX + 10):
+        view.probe(f"probe-{number}", [0], 0)
+        view.hear(BarrierPassed(barrier_id=f"probe-{number}", partition=0, at_ms=0), number)
+    assert len(view.barrier_ms) == LATENCIES_MAX
+    assert view.barrier_ms[0] == 10
