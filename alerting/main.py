@@ -10,7 +10,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -24,7 +23,6 @@ from alerting.sender import OutboxSender
 from alerting.settings import AlertingSettings
 from ingest.contracts.errors import SettingsError, ShelfstreamError
 from ingest.contracts.settings import (
-    HOME_VARIABLE,
     InstallationSettings,
     KafkaSettings,
     MqttSettings,
@@ -68,14 +66,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _fold(environ: Mapping[str, str]) -> int:
-    home = environ.get(HOME_VARIABLE)
-    data_folder = Path(home) / "faust" / "alerts" if home else None
     return run_worker(
         alert_spec(),
         load(KafkaSettings, environ),
         load(EngineSettings, environ),
         load(InstallationSettings, environ),
-        data_folder=data_folder,
     )
 
 

@@ -46,10 +46,9 @@ class Home:
         """Locked by the supervisor for as long as it lives."""
         return self.path / "lock"
 
-    @property
-    def faust(self) -> Path:
-        """Where workers keep Faust's own files; Faust makes the last folder only."""
-        return self.path / "faust"
+    def faust(self, process: str) -> Path:
+        """Return where a worker keeps Faust's own files: two in one folder would disturb it."""
+        return self.path / "faust" / process
 
     def data(self, part: str) -> Path:
         """Return the data folder of a part."""

@@ -13,6 +13,7 @@ from deploy.home import Home
 from deploy.parts import Part
 from deploy.plan import PIPELINE_USER, StackOptions, StackPlan
 from deploy.probes import accepts_mqtt_login, answers_http, answers_tcp
+from ingest.contracts.settings import ENV_PREFIX
 
 INFLUX_BUILD: Final = "influxdb-build"
 INFLUX_READY_TIMEOUT_S: Final = 120.0
@@ -108,14 +109,14 @@ def _influx(home: Home, plan: StackPlan, hooks: Hooks) -> list[Part]:
 def _apps(home: Home, options: StackOptions) -> list[Part]:
     count = options.bridges
     bridges = [
-        _app(home, f"bridge-{i}", "ingest.main", slice_of=f"{i}/{count}") for i in range(count)
+        _app(home, f"bridge-{i}", "ingest.main", BRIDGE_SLICE=f"{i}/{count}") for i in range(count)
     ]
-    workers = [_app(home, f"stock-{i}", "streams.main", "stock") for i in range(options.workers)]
+    workers = [_fold(home, f"stock-{i}", "streams.main", "stock") for i in range(options.workers)]
     return [
         *bridges,
         *workers,
-        _app(home, "planning-0", "streams.main", "planning"),
-        _app(home, "alert-fold", "alerting.main", "fold"),
+        _fold(home, "planning-0", "streams.main", "planning"),
+        _fold(home, "alert-fold", "alerting.main", "fold"),
         _app(home, "alert-send", "alerting.main", "send"),
         _app(home, "alert-floor", "alerting.main", "floor"),
     ]
@@ -134,11 +135,15 @@ def _sink(home: Home, influx_part: str) -> list[Part]:
     ]
 
 
-def _app(home: Home, name: str, module: str, *words: str, slice_of: str = "") -> Part:
+def _fold(home: Home, name: str, module: str, word: str) -> Part:
+    return _app(home, name, module, word, ENGINE_DATA_FOLDER=str(home.faust(name)))
+
+
+def _app(home: Home, name: str, module: str, *words: str, **settings: str) -> Part:
     return Part(
         name=name,
         argv=[sys.executable, "-m", module, *words],
         log=home.log(name),
         needs=(kafka_broker.PART, mosquitto_broker.PART),
-        environment={"SHELFSTREAM_BRIDGE_SLICE": slice_of} if slice_of else {},
+        environment={f"{ENV_PREFIX}{key}": value for key, value in settings.items()},
     )

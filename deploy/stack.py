@@ -115,7 +115,6 @@ def _configured_parts(
     mosquitto_broker.write_configuration(home, plan)
     for part in (kafka_broker.PART, influxdb_server.PART):
         home.data(part).mkdir(parents=True, exist_ok=True)
-    home.faust.mkdir(exist_ok=True)
     hooks = _hooks(home, plan, now_ms)
     parts = part_table(home, plan, options, hooks=hooks, influx_url=foreign_url)
     return parts if options.only is None else chosen(parts, options.only)

@@ -12,13 +12,11 @@ import sys
 import time
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 
 import structlog
 
 from ingest.contracts.errors import SettingsError, ShelfstreamError
 from ingest.contracts.settings import (
-    HOME_VARIABLE,
     InfluxSettings,
     InstallationSettings,
     KafkaSettings,
@@ -58,13 +56,7 @@ def _fold(name: str) -> int:
         load(KafkaSettings, environ),
         load(EngineSettings, environ),
         load(InstallationSettings, environ),
-        data_folder=_data_folder(name),
     )
-
-
-def _data_folder(name: str) -> Path | None:
-    home = os.environ.get(HOME_VARIABLE)  # noqa: TID251 - main reads the settings
-    return Path(home) / "faust" / name if home else None
 
 
 def _sink() -> int:

@@ -1,5 +1,6 @@
 """Settings of the engine: `SHELFSTREAM_ENGINE_*`."""
 
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
@@ -11,6 +12,8 @@ class EngineSettings(Settings):
     """How a worker commits, restores, hears of time and gives up."""
 
     group: ClassVar[str] = "ENGINE"
+    data_folder: Path | None = None
+    """Where Faust keeps its own files, one folder a process; None for one that goes with it."""
     commit_interval_ms: int = Field(default=100, ge=1, le=10_000)
     """Under load a transaction begins no sooner than this after the last one began."""
     applied_interval_ms: int = Field(default=5_000, ge=10, le=60_000)

@@ -52,8 +52,6 @@ def run_worker(
     kafka: KafkaSettings,
     engine: EngineSettings,
     installation: InstallationSettings,
-    *,
-    data_folder: Path | None = None,
 ) -> int:
     """Run a fold's worker until SIGTERM or SIGINT; return the exit code of the process.
 
@@ -63,6 +61,7 @@ def run_worker(
     gc.freeze()  # what is imported stays: no collection looks at it again
     gc.set_threshold(*_GC_THRESHOLDS)
     with contextlib.ExitStack() as stack:
+        data_folder = engine.data_folder
         if data_folder is None:
             data_folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         data_folder.mkdir(parents=True, exist_ok=True)  # Faust makes the last level only

@@ -148,7 +148,7 @@ class Rig:
             PARTITION_COUNT,
             state_log=self.state_log,
             input_log=self.input_log,
-            engine=EngineSettings(**engine),
+            engine=EngineSettings.model_validate(engine),
             now_ms=lambda: 1_000,
             on_failed=self.failures.append,
             ticks=ticks,

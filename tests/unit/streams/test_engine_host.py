@@ -52,7 +52,7 @@ class HostRig:
             fake_spec(FakeFold),
             4,
             logs=self.logs,
-            engine=EngineSettings(**engine),
+            engine=EngineSettings.model_validate(engine),
             now_ms=lambda: 0,
             on_failed=self.failures.append,
             ticks=False,

@@ -45,9 +45,8 @@ def folders(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 def run_worker(data_folder: Path | None) -> int:
     """Run a worker of a fake fold."""
     installation = InstallationSettings(partition_count=4)
-    return worker.run_worker(
-        fake_spec(FakeFold), KAFKA, EngineSettings(), installation, data_folder=data_folder
-    )
+    engine = EngineSettings(data_folder=data_folder)
+    return worker.run_worker(fake_spec(FakeFold), KAFKA, engine, installation)
 
 
 def test_the_data_folder_is_made_with_its_parents(folders: list[Path], tmp_path: Path) -> None:
