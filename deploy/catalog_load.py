@@ -1,6 +1,6 @@
 """Loads a catalogue and opening stock into Kafka: each in one transaction, numbered and fenced."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,13 +8,14 @@ from deploy.catalog_records import frame_records, load_records
 from ingest.catalog import Catalog
 from ingest.catalog_changes import Change, changes
 from ingest.catalog_check import check
-from ingest.catalog_faults import Marks, refusal
+from ingest.catalog_faults import Fault, Marks, refusal
 from ingest.contracts.errors import CatalogError, FencedError, InstallationError
 from ingest.contracts.reference import CatalogFile, Installation
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import CATALOG, INPUTS
 from ingest.frames import INPUT_FRAMES, InputItem, OpeningInput
 from ingest.partitions import partition_of
+from streams.contracts.alerts import ALERT_KINDS
 from streams.engine.adapters.reader import TopicWrite, read_topic, write_transaction
 
 TRANSACTIONAL_ID: Final = "shelfstream-catalog"
@@ -72,7 +73,7 @@ async def load_catalog(
         InstallationError: The installation was never recorded.
         KafkaError: Kafka can't be read or written; nothing is visible then.
     """
-    faults = check(wanted)
+    faults = [*check(wanted), *alert_kind_faults(wanted)]
     if faults:
         raise refusal(faults, marks or {})
     load = _Load(kafka, wanted, now_ms=now_ms, marks=marks or {}, restate=restate)
@@ -84,6 +85,20 @@ async def load_catalog(
     except FencedError as error:
         raise CatalogError("a later load has taken over; nothing of this one is visible") from error
     return LoadResult(load.version, tuple(load.changes), written=bool(load.changes))
+
+
+def alert_kind_faults(wanted: CatalogFile) -> Iterator[Fault]:
+    """Yield the alert kinds of rules that nothing ever raises: such a rule would stay silent.
+
+    The catalogue itself can't know them: they belong to the folds.
+    """
+    for number, rule in enumerate(wanted.rules):
+        for i, kind in enumerate(rule.kinds):
+            if kind not in ALERT_KINDS:
+                listed = ", ".join(ALERT_KINDS)
+                yield Fault(
+                    ("rules", number, "kinds", i), f"no alert is a {kind}; the kinds are {listed}"
+                )
 
 
 async def import_openings(

@@ -10,9 +10,19 @@ from typing import Final, Literal
 import msgspec
 
 from ingest.frames import FrameCodec, TickInput
+from streams.contracts.state import BREACH_KINDS
 
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "critical")
+ALERT_KINDS: Final[tuple[str, ...]] = (
+    *BREACH_KINDS,
+    "device_silent",
+    "need_opened",
+    "transfer_lost",
+    "transfer_proposed",
+)
+"""All that the folds raise. Records keep a plain text: an older reader takes a newer kind."""
+
 AlertState = Literal["open", "acknowledged", "cleared"]
 AlertVerb = Literal["acknowledge", "silence", "unsilence"]
 
@@ -23,7 +33,7 @@ class AlertRaised(msgspec.Struct, frozen=True, array_like=True, tag=1, kw_only=T
     alert_key: str
     """Id of what it is about (`breach-…`); one alert a key."""
     kind: str
-    """A breach kind, `device_silent`, `need_opened`, `transfer_lost`, `transfer_proposed`."""
+    """One of `ALERT_KINDS`."""
     site: str
     sku: str
     severity: Severity
