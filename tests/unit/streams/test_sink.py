@@ -211,11 +211,11 @@ def test_health_is_told_no_more_often_than_its_interval() -> None:
     """At the interval and not a millisecond before, also when nothing came."""
     source = Source([])
     writer = Writer(source)
-    now_ms = 0
+    clock_ms = [0]
     settings = SinkSettings(health_interval_ms=5_000)
-    sink = Sink(source, writer, Letters(), settings, now_ms=lambda: now_ms)
+    sink = Sink(source, writer, Letters(), settings, now_ms=lambda: clock_ms[0])
     told: list[int] = []
-    for now_ms in (4_999, 5_000, 9_999, 10_000):
+    for clock_ms[0] in (4_999, 5_000, 9_999, 10_000):
         asyncio.run(sink.step())
         told.append(len(writer.lines))
     assert told == [0, 2, 2, 4]
