@@ -13,6 +13,8 @@ from ingest.contracts.settings import ENV_FILE_NAME, HOME_VARIABLE
 
 HOME_NAME_DEFAULT: Final = ".shelfstream"
 PRIVATE_MODE: Final = 0o600
+PRIVATE_UMASK: Final = 0o077
+"""For every process of the stack: the home may be a folder that others can enter."""
 
 
 @dataclass(frozen=True)

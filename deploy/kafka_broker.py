@@ -17,6 +17,10 @@ BROKER_USER: Final = "broker"
 SESSION_TIMEOUT_MS_MIN: Final = 1_000
 """Tests use sessions of 3 s; Kafka's own lower bound is 6 s."""
 
+METASPACE_MIB_MAX: Final = 128
+DIRECT_MIB_MAX: Final = 128
+"""Beside the heap: left alone, classes may take all there is, and buffers the heap's size again."""
+
 FETCH_BYTES_MAX: Final = RECORD_BYTES_MAX + 64 * 1024
 INTERNAL_PARTITIONS: Final = 8
 """Partitions of the offsets and transaction topics; Kafka's 50 only cost start-up time here."""
@@ -120,6 +124,8 @@ def _java(home: Home, *, heap_mib: int) -> list[str]:
     return [
         "java",
         f"-Xmx{heap_mib}m",
+        f"-XX:MaxMetaspaceSize={METASPACE_MIB_MAX}m",
+        f"-XX:MaxDirectMemorySize={DIRECT_MIB_MAX}m",
         "-XX:+UseSerialGC",
         "-XX:+ExitOnOutOfMemoryError",
         "-XX:-UsePerfData",  # no file outside the home

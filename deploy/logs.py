@@ -4,13 +4,16 @@ import shutil
 from pathlib import Path
 from typing import IO, Final
 
+from deploy.home import PRIVATE_MODE
+
 LOG_BYTES_MAX: Final = 16 * 1024 * 1024
 """A log grows to this; then it becomes `.log.1`, of which there is one."""
 
 
 def open_log(path: Path) -> IO[bytes]:
-    """Open a log so that what a child writes always goes to its end."""
+    """Open a log so that what a child writes always goes to its end; its owner's only."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=PRIVATE_MODE)
     return path.open("ab")
 
 
@@ -22,7 +25,7 @@ def limit_log(path: Path, bytes_max: int = LOG_BYTES_MAX) -> bool:
     """
     if not path.is_file() or path.stat().st_size <= bytes_max:
         return False
-    shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+    shutil.copy(path, path.with_name(f"{path.name}.1"))
     with path.open("r+b") as file:
         file.truncate(0)
     return True

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from deploy.children import dying_with
+from deploy.home import PRIVATE_UMASK
 from deploy.logs import last_line, limit_log, open_log
 from deploy.parts import READY, SETTLED, Part, PartState, PartStatus, in_levels
 from deploy.restarts import RestartHistory
@@ -129,6 +130,7 @@ class Supervisor:
                 stderr=STDOUT,
                 env={**self._environment, **part.environment},
                 start_new_session=True,
+                umask=PRIVATE_UMASK,
                 preexec_fn=None if part.is_task else dying_with(os.getpid()),
             )
         self._processes[part.name] = process

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Callable
 
+import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from influxdb_client.client.influxdb_client import InfluxDBClient
 
 from deploy.installation import check_installation, confirm_installation
+from deploy.kafka_broker import DIRECT_MIB_MAX, METASPACE_MIB_MAX
 from deploy.plan import read_plan
 from deploy.probes import accepts_mqtt_login
 from deploy.topics import answers_metadata, create_topics
@@ -16,9 +18,13 @@ from ingest.contracts.reference import Installation
 from ingest.contracts.settings import InfluxSettings
 from ingest.contracts.topics import TOPICS, Topic
 from streams.engine.adapters.connection import client_options
+from tests.conftest import KAFKA_HEAP_MIB
 from tests.stack import TestStack
 
 pytestmark = pytest.mark.integration
+
+JVM_REST_MIB = 192
+"""Code cache, stacks and the collector's own tables."""
 
 
 def test_kafka_refuses_a_wrong_password(stack: TestStack) -> None:
@@ -84,3 +90,67 @@ def test_influxdb_is_set_up(influx: InfluxSettings) -> None:
     token = influx.token.get_secret_value()
     with InfluxDBClient(url=influx.url, token=token, org=influx.org) as client:
         assert client.buckets_api().find_bucket_by_name(influx.bucket) is not None
+
+
+def secrets_of(stack: TestStack) -> list[str]:
+    """Return every generated password and token."""
+    plan = read_plan(stack.home).model_dump()
+    return [value for name, value in plan.items() if name.endswith(("password", "token"))]
+
+
+def processes_of(stack: TestStack) -> dict[str, psutil.Process]:
+    """Return the supervisor and each process that it keeps, by name."""
+    state = stack.state()
+    pids = {part.name: part.pid for part in state.parts if part.pid is not None}
+    return {name: psutil.Process(pid) for name, pid in pids.items()} | {
+        "supervisor": psutil.Process(state.supervisor_pid)
+    }
+
+
+def test_everybody_listens_on_loopback_only(stack: TestStack) -> None:
+    """Kafka's clients and controller, MQTT, InfluxDB: no port is open to another machine."""
+    listening: dict[str, list[str]] = {}
+    for name, process in processes_of(stack).items():
+        connections = process.net_connections(kind="inet")
+        hosts = [c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN]
+        listening[name] = [host.removeprefix("::ffff:") for host in hosts]
+    assert {host for hosts in listening.values() for host in hosts} == {"127.0.0.1"}
+    assert (len(listening["kafka"]), len(listening["mosquitto"])) == (2, 1)
+
+
+def test_no_secret_is_on_a_command_line_or_in_a_log(stack: TestStack) -> None:
+    """`ps` and the logs are read by people who have no login, and pasted into mails."""
+    secrets = secrets_of(stack)
+    assert len(set(secrets)) == 6
+    lines = {name: " ".join(each.cmdline()) for name, each in processes_of(stack).items()}
+    logs = {path.name: path.read_text() for path in stack.home.log("kafka").parent.iterdir()}
+    assert {"kafka.log", "mosquitto.log", "supervisor.log"} <= set(logs)
+    told = [name for name, text in (lines | logs).items() if any(s in text for s in secrets)]
+    assert told == []
+
+
+def test_what_holds_a_secret_is_its_owners_only(stack: TestStack) -> None:
+    """Files with a secret, all logs and the brokers' data, even where others may enter the home."""
+    secrets = [secret.encode() for secret in secrets_of(stack)]
+    home = stack.home
+    texts = [path for path in home.path.glob("*") if path.is_file()]
+    for folder in ("config", "logs"):
+        texts += [path for path in (home.path / folder).rglob("*") if path.is_file()]
+    holding = {path for path in texts if any(s in path.read_bytes() for s in secrets)}
+    assert {home.env_file, home.plan_file} <= holding
+    data = list(home.data("kafka").glob("shelfstream.*/partition.metadata"))
+    assert data
+    private = {*holding, *data, *(path for path in texts if path.suffix == ".log")}
+    assert [path for path in private if path.stat().st_mode & 0o077] == []
+    # mosquitto keeps hashes.
+    assert home.config("mosquitto") / "passwords" not in holding
+
+
+def test_kafka_stays_within_its_memory(stack: TestStack) -> None:
+    """Heap, classes and buffers are limited; what the kernel gave is below their sum and a rest."""
+    process = processes_of(stack)["kafka"]
+    limits_mib = (KAFKA_HEAP_MIB, METASPACE_MIB_MAX, DIRECT_MIB_MAX)
+    options = ("-Xmx{}m", "-XX:MaxMetaspaceSize={}m", "-XX:MaxDirectMemorySize={}m")
+    wanted = {option.format(mib) for option, mib in zip(options, limits_mib, strict=True)}
+    assert wanted <= set(process.cmdline())
+    assert process.memory_info().rss < (sum(limits_mib) + JVM_REST_MIB) * 1024 * 1024
