@@ -447,3 +447,103 @@ def test_the_applied_record_is_read_as_it_was_written() -> None:
     assert decode_applied(record.value or b"") == Applied("t", 2**40)
     with pytest.raises(InstallationError):
         decode_applied(b"\xc1")
+
+
+def test_a_tick_that_cannot_be_appended_ends_the_runner() -> None:
+    """Without time the fold stands still; a worker that lives on would hide it."""
+
+    class Away(FakeInputLog):
+        async def append(self, value: bytes) -> None:
+            raise ConnectionError(f"{len(value)} bytes not taken")
+
+    async def scenario() -> Rig:
+        rig = Rig(input_log=Away(), ticks=True)
+        await rig.runner.take_over()
+        await asyncio.sleep(0.9)
+        assert rig.failures == []
+        await asyncio.sleep(0.2)
+        with pytest.raises(ConnectionError):
+            await rig.offer(0)
+        return rig
+
+    rig = run_virtual(scenario())
+    assert [str(error) for error in rig.failures] == ["9 bytes not taken"]
+    assert rig.committed == []
+
+
+def test_a_drain_that_takes_too_long_lets_the_partition_go() -> None:
+    """The rebalance does not wait for a broker; what is not committed was never done."""
+
+    async def scenario() -> tuple[float, Rig]:
+        rig = Rig(state_log=FakeStateLog(commit_s=10.0), drain_timeout_ms=500)
+        await rig.runner.take_over()
+        await rig.offer(0)
+        await rig.runner.drain()
+        return now_s(), rig
+
+    drained_at_s, rig = run_virtual(scenario())
+    assert drained_at_s == 0.5
+    assert (rig.acknowledged, rig.runner.applied_offset, rig.runner.pending_frames) == ([], -1, 1)
+
+
+def test_a_drain_hears_of_the_commit_that_failed() -> None:
+    """It does not wait for its time-out."""
+
+    async def scenario() -> float:
+        rig = Rig(state_log=FakeStateLog(fenced=True, commit_s=0.2))
+        await rig.runner.take_over()
+        await rig.offer(0)
+        with pytest.raises(FencedError):
+            await rig.runner.drain()
+        return now_s()
+
+    assert run_virtual(scenario()) == pytest.approx(0.2)
+
+
+def test_letters_follow_the_outputs_of_their_transaction_in_order() -> None:
+    """Each names its own offset; what the fold said comes first."""
+
+    async def scenario() -> Rig:
+        rig = Rig()
+        await rig.runner.take_over()
+        for offset, value in enumerate([b"bad", b"a", b"bad", b"b"]):
+            await rig.offer(offset, value)
+        await asyncio.sleep(1)
+        return rig
+
+    rig = run_virtual(scenario())
+    outputs = [output for changes, _ in rig.state_log.commits for output in changes.outputs]
+    assert [o.key for o in outputs if o.topic == DEAD_LETTERS.name] == [b"in-2-0", b"in-2-2"]
+    assert [o.value for o in outputs if o.topic == "out"] == [b"a", b"b"]
+    assert (rig.runner.counts.frames_folded, rig.runner.counts.frames_refused) == (4, 2)
+
+
+def test_a_take_over_without_an_answer_ends() -> None:
+    """Each half has the whole limit; a broker that hangs does not hang the worker for ever."""
+
+    async def scenario() -> None:
+        rig = Rig(state_log=FakeStateLog(read_s=1e6), takeover_timeout_ms=2_000)
+        await rig.runner.fence()
+        try:
+            await rig.runner.restore()
+        finally:
+            assert now_s() == 2.0
+            assert rig.fold.started_with is None
+
+    with pytest.raises(TimeoutError):
+        run_virtual(scenario())
+
+
+def test_one_failure_is_told_once() -> None:
+    """Ticks and commits that fail after the first add nothing."""
+
+    async def scenario() -> Rig:
+        rig = Rig(state_log=FakeStateLog(fenced=True), ticks=True)
+        await rig.runner.take_over()
+        await rig.offer(0)
+        await asyncio.sleep(5)
+        return rig
+
+    rig = run_virtual(scenario())
+    assert len(rig.failures) == 1
+    assert rig.runner.failure is rig.failures[0]
