@@ -151,8 +151,8 @@ class Bridge:
         self._follow_catalog(at_ms)
         room = self._room() if taking else 0
         messages = self._source.poll(0 if self._left else room)
-        if self._left:
-            messages, self._left = self._left[:room], self._left[room:]
+        if self._left and room:
+            messages, self._left = self._left, []
         if messages:
             self._take_all(messages, at_ms)
         for batch in self._batcher.due(at_ms) if taking else self._batcher.seal():
@@ -180,7 +180,7 @@ class Bridge:
         counts, sent, sent_max = self.counts, self._sent, self._limits.frames_in_flight_max
         for place, (topic, payload, token) in enumerate(messages):
             if len(sent) >= sent_max:  # one payload may give a thousand dead letters
-                self._left[:0] = messages[place:]
+                self._left = messages[place:]
                 break
             counts.messages += 1
             counts.message_bytes += len(payload)

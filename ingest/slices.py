@@ -100,7 +100,7 @@ class SliceRouter:
         known = self._foreign.get(site)
         if known is None:
             owner = partition_of(site, self.count)
-            known = owner != 0 and site in self._announced.get(owner, frozenset())
+            known = site in self._announced.get(owner, frozenset())
             if len(self._foreign) > SITES_CACHED_MAX:
                 self._foreign.clear()
             self._foreign[site] = known

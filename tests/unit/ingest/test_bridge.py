@@ -2,10 +2,11 @@
 
 import pytest
 
-from ingest.bridge import BridgeLimits
+from ingest.bridge import ANNOUNCE_MS, BridgeLimits
 from ingest.contracts.errors import DeliveryError, InstallationError
 from ingest.contracts.topics import ALERT_INPUTS, DEAD_LETTERS, INPUTS, PLANS
-from ingest.frames import INPUT_FRAMES, ReadingInput, TickInput
+from ingest.frames import INPUT_FRAMES, ReadingInput, ScanInput, TickInput
+from ingest.ports import UNACKNOWLEDGED
 from ingest.slices import SliceRouter
 from tests.unit.ingest.doubles import (
     FakeCatalog,
@@ -118,6 +119,9 @@ def test_bytes_in_flight_are_limited() -> None:
     rig.source.put(READINGS, as_json(reading(2)))
     rig.run()
     assert len(rig.source.waiting) == 1
+    rig.sink.flush(0)
+    rig.run()
+    assert rig.source.waiting == []
 
 
 def test_frames_are_stamped() -> None:
@@ -132,6 +136,76 @@ def test_frames_are_stamped() -> None:
     frames = [frame for _, frame in rig.sink.frames()]
     assert [frame.reference_version for frame in frames] == [1, 2]
     assert all(frame.received_at_ms >= 1_700_000_000_000 for frame in frames)
+
+
+def test_an_open_frame_leaves_before_the_catalogue_changes() -> None:
+    """Its items were resolved by the version before, and it says so."""
+    rig = Rig()
+    rig.source.put(READINGS, as_json(reading()))
+    rig.bridge.step()
+    rig.feed.waiting.append(("device:oslo:scale-9", b"x"))
+    rig.clock_ms += 1_000
+    rig.source.put(READINGS, as_json(reading(1)))
+    rig.bridge.step()
+    rig.run()
+    frames = [frame for _, frame in rig.sink.frames()]
+    assert [(frame.reference_version, len(frame.items)) for frame in frames] == [(1, 1), (2, 1)]
+
+
+def test_qos_0_is_served_and_not_acknowledged() -> None:
+    """It becomes an input with a receipt like any other, but there is nothing to tell MQTT."""
+    rig = Rig()
+    rig.source.waiting.append((READINGS, as_json(reading(1)), UNACKNOWLEDGED))
+    rig.source.put(READINGS, as_json(reading(2)))
+    rig.run()
+    assert rig.source.acknowledged == [1]
+    assert rig.bridge.counts.acknowledged == 1
+    assert rig.receipts(ACCEPTED) == [("b1", 1, 2)]
+
+
+def test_a_device_that_sends_again_while_unknown_is_not_counted_twice() -> None:
+    """A resend has the number of the first, by which the fold knows it; order is kept."""
+    rig = Rig()
+    topic = "stock/v1/oslo/scale-2/scans"
+    for seq in (1, 2, 1):
+        rig.source.put(topic, as_json(scan(seq, source="scale-2")))
+    rig.run()
+    assert len({letter.letter_id for letter in rig.sink.letters()}) == 2
+    rig.feed.waiting.append(("device:oslo:scale-2", b"x"))
+    rig.run()
+    rig.source.put(topic, as_json(scan(2, source="scale-2")))
+    rig.run()
+    numbers = [(one.boot, one.seq) for one in rig.sink.items() if isinstance(one, ScanInput)]
+    assert numbers == [("b1", 1), ("b1", 2), ("b1", 1), ("b1", 2)]
+
+
+def test_a_historical_event_sent_again_is_the_same_input() -> None:
+    """After a restart, with nothing learnt of its clock, every field is what it was."""
+    event = as_json(scan(5, historical=True, observed_at_ms=1_600_000_000_000))
+    made = []
+    for _ in range(2):
+        rig = Rig()
+        rig.source.put(SCANS, event)
+        rig.run()
+        made += rig.sink.items()
+    assert made[0] == made[1]
+    assert isinstance(made[0], ScanInput)
+    assert (made[0].historical, made[0].observed_at_ms) == (True, 1_600_000_000_000)
+
+
+def test_a_frame_that_spans_a_step_of_time_says_so_itself() -> None:
+    """The tick stands among the items where time passed, so later ones are of the later time."""
+    rig = Rig(catalog=_driven())
+    rig.source.put("stock/v1/_time", b'{"at_ms":1000}')
+    rig.source.put(READINGS, as_json(reading(1, observed_at_ms=1)))
+    rig.bridge.step()
+    rig.source.put("stock/v1/_time", b'{"at_ms":2000}')
+    rig.source.put(READINGS, as_json(reading(2, observed_at_ms=1)))
+    rig.run()
+    (frame,) = [frame for _, frame in rig.sink.frames() if len(frame.items) > 2]
+    assert frame.received_at_ms == 1_000
+    told = [one.at_ms if isinstance(one, TickInput) else -1 for one in frame.items]
+    assert told == [1_000, -1, 2_000, -1]
 
 
 def test_driven_time_is_broadcast_and_stamped() -> None:
@@ -162,13 +236,19 @@ def test_driven_time_is_broadcast_and_stamped() -> None:
 def test_driven_time_never_goes_back_and_may_be_bad() -> None:
     """Older times are acknowledged and counted, unreadable ones become letters."""
     rig = Rig(catalog=_driven())
-    for payload in (b'{"at_ms":5000}', b'{"at_ms":4000}', b"{}", b'{"at_ms":-1}'):
+    for payload in (
+        b'{"at_ms":5000}',
+        b'{"at_ms":4000}',
+        b"{}",
+        b'{"at_ms":-1}',
+        b'{"at_ms":5000}',
+    ):
         rig.source.put("stock/v1/_time", payload)
     rig.run()
     assert {item.at_ms for item in rig.sink.items() if isinstance(item, TickInput)} == {5000}
     assert [one.reason for one in rig.sink.letters()] == ["bad_schema", "absurd_value"]
-    assert rig.bridge.counts.time_ignored == 1
-    assert rig.source.acknowledged == [1, 2, 3, 4]
+    assert rig.bridge.counts.time_ignored == 2
+    assert rig.source.acknowledged == [1, 2, 3, 4, 5]
 
 
 def test_times_in_a_row_are_one_tick() -> None:
@@ -244,6 +324,9 @@ def test_a_slice_announces_what_the_broker_confirmed() -> None:
     own = SliceRouter(1, 2, driven=False).own(sites)
     topic = "stock/v1/_bridge/bridge-1-of-2/sites"
     assert rig.source.announced == [(topic, b"[]"), (topic, as_json(own))]
+    rig.clock_ms += ANNOUNCE_MS
+    rig.bridge.step()
+    assert rig.source.announced[2:] == [(topic, as_json(own))]  # it expires with the session
 
 
 def test_on_the_way_out_nothing_new_is_taken() -> None:

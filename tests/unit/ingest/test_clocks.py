@@ -3,7 +3,12 @@
 import pytest
 
 from ingest import clocks
-from ingest.clocks import CLOCK_OFFSET_MS_LIMIT, CLOCK_WINDOW_MS, SourceClocks
+from ingest.clocks import (
+    CLOCK_OFFSET_MS_LIMIT,
+    CLOCK_SAMPLES_MIN,
+    CLOCK_WINDOW_MS,
+    SourceClocks,
+)
 
 NOW_MS = 1_700_000_000_000
 
@@ -41,6 +46,59 @@ def test_historical_events_teach_nothing_and_are_corrected() -> None:
         one.corrected_ms("s", 0, True, at_ms)
     seen_ms = one.corrected_ms("s", at_ms - 7_200_000, True, at_ms)
     assert abs(seen_ms - (at_ms - 3_600_000)) <= 3
+
+
+def test_history_with_a_broken_clock_teaches_nothing() -> None:
+    """Not even where it claims to be of the future, which a live event would be believed."""
+    one = SourceClocks()
+    at_ms = _heard(one, 3_600_000)
+    known_ms = one.offset_ms("s")
+    for _ in range(50):
+        one.corrected_ms("s", at_ms + 86_400_000, True, at_ms)
+    _heard(one, 3_600_000, start_ms=at_ms + CLOCK_WINDOW_MS)
+    assert abs(one.offset_ms("s") - known_ms) <= 3
+
+
+def test_few_events_are_not_believed() -> None:
+    """One less than the least number corrects nothing, however long it took."""
+    one = SourceClocks()
+    at_ms = _heard(one, 3_600_000, count=CLOCK_SAMPLES_MIN - 1)
+    assert at_ms - NOW_MS >= 60_000
+    assert one.offset_ms("s") == 0
+    one.corrected_ms("s", at_ms + 10_000 - 3_600_000, False, at_ms + 10_000)
+    assert abs(one.offset_ms("s") - 3_600_000) <= 3
+
+
+def test_a_slow_way_is_not_taken_for_the_clock() -> None:
+    """The window before still counts: its lowest delays know the shortest way."""
+    one = SourceClocks()
+    at_ms = _heard(one, 3_600_000)
+    _heard(one, 3_900_000, start_ms=at_ms + CLOCK_WINDOW_MS)
+    assert abs(one.offset_ms("s") - 3_600_000) <= 3
+
+
+@pytest.mark.parametrize(("driven", "behind_ms"), [(True, 3_600_000), (False, 2_000)])
+def test_an_offset_within_the_tolerance_changes_nothing(driven: bool, behind_ms: int) -> None:
+    """Driven time moves in steps, so it forgives an hour; wall time two seconds."""
+    one = SourceClocks(driven=driven)
+    for place in range(20):
+        at_ms = NOW_MS + place * 10_000
+        assert one.corrected_ms("s", at_ms - behind_ms, False, at_ms) == at_ms - behind_ms
+    assert one.offset_ms("s") == behind_ms
+    for place in range(20, 200):
+        at_ms = NOW_MS + place * 10_000
+        corrected_ms = one.corrected_ms("s", at_ms - behind_ms - 1, False, at_ms)
+    assert corrected_ms == at_ms
+
+
+def test_no_time_is_before_the_beginning() -> None:
+    """A clock far ahead that once says 0 is corrected to 0 and no further."""
+    one = SourceClocks(driven=True)
+    for place in range(20):
+        at_ms = 10_000 + place * 10_000
+        one.corrected_ms("s", at_ms + 7_200_000, False, at_ms)
+    assert one.offset_ms("s") == -7_200_000
+    assert one.corrected_ms("s", 5, True, 300_000) == 0
 
 
 def test_a_backlog_after_an_outage_is_no_offset() -> None:

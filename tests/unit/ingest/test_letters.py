@@ -27,6 +27,39 @@ def test_a_huge_payload_is_cut_with_its_hash() -> None:
     assert "sha256" in letter.detail
 
 
+@pytest.mark.parametrize("bytes_over", [0, 1])
+def test_a_letter_is_cut_beyond_the_limit_only(bytes_over: int) -> None:
+    """Exactly the limit is whole, with no word of a cut."""
+    raw = b"x" * (LETTER_BYTES_MAX + bytes_over)
+    letter = letter_of(Rejected("oversize", "big", raw), "o", 5)
+    assert ("cut from" in letter.detail) == bool(bytes_over)
+
+
+def test_an_endless_detail_is_cut() -> None:
+    """The contract's limit would refuse the letter and end the bridge."""
+    letter = letter_of(Rejected("bad_schema", "d" * 100_000, b"x" * (LETTER_BYTES_MAX + 1)), "o", 5)
+    assert len(letter.detail) <= 2_000
+    assert "sha256" in letter.detail
+
+
+def test_two_refusals_of_the_same_bytes_are_two_letters() -> None:
+    """The reason is a part of the id: a catalogue that grew may refuse for another one."""
+    ids = {
+        letter_of(Rejected(reason, "", b"x"), "o", 5).letter_id
+        for reason in ("unknown_device", "unknown_article")
+    }
+    assert len(ids) == 2
+
+
+@pytest.mark.parametrize(("age_ms", "found"), [(HELD_AGE_MS_MAX, 1), (HELD_AGE_MS_MAX + 1, 0)])
+def test_what_is_too_old_is_not_tried_again(age_ms: int, found: int) -> None:
+    """It stays in the dead letters, for a person to replay."""
+    held = UnknownDevices()
+    held.hold("oslo", "a", "readings", b"1", 0)
+    assert len(held.known_now(lambda *_: True, age_ms)) == found
+    assert len(held) == 0
+
+
 def test_held_messages_come_back_when_their_device_is_known() -> None:
     """Only those of devices now known, once."""
     held = UnknownDevices()

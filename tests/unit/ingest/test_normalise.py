@@ -67,6 +67,42 @@ def test_each_payload_has_its_kind(given: dict[str, object], kind: str, value: i
     assert (item.kind, item.value) == (kind, value)
 
 
+def test_a_reading_carries_what_its_channel_says() -> None:
+    """The fold turns grams and millimetres into units by these, as they were at that time."""
+    watched = Watched(
+        "milk", location="a1", unit_weight_mg=7, tare_g=-3, span_mm=400, unit_depth_mm=80
+    )
+    made = _normalised(READINGS, reading(), FakeCatalog(channels={"scale-1": [watched]}))
+    item = made.items[0][1]
+    assert isinstance(item, ReadingInput)
+    assert (item.location, item.unit_weight_mg, item.tare_g) == ("a1", 7, -3)
+    assert (item.span_mm, item.unit_depth_mm, item.channel) == (400, 80, "a")
+
+
+def test_a_scan_carries_what_it_says() -> None:
+    """Every optional field reaches the fold under its own name."""
+    given = {
+        "lot": "L9",
+        "location": "back",
+        "transfer_id": "transfer-milk-1",
+        "counterpart_site": "rome",
+        "order_id": "o-1",
+        "unit_cost_minor": 0,
+        "historical": True,
+    }
+    item = _scanned(action="arrive", **given)
+    assert {name: getattr(item, name) for name in given} == given
+    assert (item.action, item.source, item.boot) == ("arrive", "scale-1", "b1")
+
+
+@pytest.mark.parametrize(("given", "told"), [({}, -1), ({"battery_pct": 0}, 0)])
+def test_an_empty_battery_is_not_an_unknown_one(given: dict[str, int], told: int) -> None:
+    """0 per cent is what it says."""
+    status = {"source": "scale-1", "boot": "b1", "state": "online"} | given
+    statuses = [item for _, item in _normalised(STATUS, status).items]
+    assert [one.battery_pct for one in statuses if isinstance(one, StatusInput)] == [told] * 2
+
+
 def test_a_channel_is_resolved_by_observation_time() -> None:
     """What was seen before the planogram changed lands on the SKU of that time."""
     catalog = FakeCatalog(

@@ -51,6 +51,7 @@ def test_a_bad_announcement_changes_nothing() -> None:
     first = SliceRouter(0, 2, driven=False)
     assert not first.announced("stock/v1/_bridge/bridge-1-of-2/sites", b"{")
     assert not first.announced("stock/v1/_bridge/bridge-9-of-2/sites", b"[]")
+    assert not first.announced("stock/v1/_bridge/bridge-0-of-2/sites", b"[]")
     assert first.announcement(SITES, frozenset()) is None
 
 
