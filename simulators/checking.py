@@ -12,7 +12,13 @@ from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import CATALOG, EVENTS, INPUTS, MOVEMENTS, STOCK
 from ingest.frames import INPUT_FRAMES, BarrierInput
 from simulators.oracle import Oracle
-from simulators.verification import Agreement, LedgerTally, LiveTable, agreement
+from simulators.verification import (
+    Agreement,
+    LedgerTally,
+    LiveTable,
+    agreement,
+    ledger_agreement,
+)
 from streams.contracts.events import EVENT_FRAMES, BarrierPassed, StreamEvent
 from streams.contracts.state import CLOCK, Clock, decode, key
 from streams.engine.adapters.reader import RecordWriter, end_offsets, read_topic
@@ -150,9 +156,11 @@ async def _until_passed(
 
 
 async def verified(
-    kafka: KafkaSettings, oracle: Oracle, *, barrier_id: str, timeout_s: float
+    kafka: KafkaSettings, oracle: Oracle | None, *, barrier_id: str, timeout_s: float
 ) -> Agreement:
     """Return how far the committed table and ledger agree with the oracle, now.
+
+    Without an oracle they are compared with each other.
 
     Raises:
         OracleMismatchError: The oracle is of another installation.
@@ -160,14 +168,15 @@ async def verified(
         InstallationError: The topics are not there.
         KafkaError: Kafka could not be asked.
     """
-    check_oracle(oracle, await installation_id_of(kafka))
+    if oracle is not None:
+        check_oracle(oracle, await installation_id_of(kafka))
     await barrier_passed(kafka, barrier_id, timeout_s)
     table = LiveTable()
     async for records in read_topic(kafka, STOCK.name, until_end=True):
         for record in records:
             table.take(record.key, record.value)
-    tally = LedgerTally(oracle)
+    tally = LedgerTally(oracle or Oracle())
     async for records in read_topic(kafka, MOVEMENTS.name, until_end=True):
         for record in records:
             tally.take(record.value)
-    return agreement(oracle, table, tally)
+    return agreement(oracle, table, tally) if oracle else ledger_agreement(table, tally)

@@ -173,7 +173,7 @@ def line(view: StockView, figures: Figures | None, surround: Surround) -> str:
 
 def agreement_table(found: Agreement, seconds: float) -> RenderableType:
     """Return what a verification found."""
-    table = Table(title="Verified against the oracle", title_justify="left", min_width=50)
+    table = Table(title="Verified", title_justify="left", min_width=50)
     table.add_column("what")
     table.add_column("count", justify="right")
     rows = (

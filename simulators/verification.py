@@ -189,6 +189,13 @@ def agreement(oracle: Oracle, table: LiveTable, tally: LedgerTally) -> Agreement
     return found
 
 
+def ledger_agreement(table: LiveTable, tally: LedgerTally) -> Agreement:
+    """Return how far the table agrees with the ledger, where nobody knows the truth."""
+    ledger = Oracle()
+    ledger.stock = tally.sums
+    return agreement(ledger, table, tally)
+
+
 def _note(found: Agreement, sentences: Iterable[str]) -> None:
     for sentence in sentences:
         if len(found.differences) >= DIFFERENCES_SHOWN_MAX:

@@ -1,9 +1,6 @@
 """The real command on a real stack in driven time: replay, simulate with faults, verify."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -11,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from deploy.home import Home
-from deploy.local import running_stack
 from deploy.plan import StackOptions
-from ingest.contracts.settings import HOME_VARIABLE
+from tests.integration.pipeline import Pipeline, running_pipeline
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -26,40 +21,12 @@ REAL_LOG = ROOT.parent / "shared" / "data" / "online_retail.csv.gz"
 ODD_CODES = ["85123A", " 85123a ", "BANK CHARGES", "a/b+c#d", "Ünïcode", '"quoted", comma']
 
 
-class Shell:
-    """Runs `shelfstream` against one stack."""
-
-    def __init__(self, home: Home, environ: dict[str, str]) -> None:
-        """Take the stack's home and the environment of its commands."""
-        self.home = home
-        self._environ = {**environ, HOME_VARIABLE: str(home.path)}
-
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run one command to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "deploy.cli", *words],
-            cwd=ROOT,
-            env=self._environ,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_S_MAX,
-            check=False,
-        )
-
-    def verified(self, *words: str) -> tuple[int, dict[str, Any]]:
-        """Run verify; return its exit code and its figures."""
-        told = self.run("verify", "--json", *words)
-        return told.returncode, json.loads(told.stdout)
-
-
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """Run the whole stack in driven time, without InfluxDB, for the tests of this module."""
-    home = Home(tmp_path_factory.mktemp("replay") / "home")
-    options = StackOptions(time="driven", influx=False, kafka_heap_mib=KAFKA_HEAP_MIB)
-    environ = {n: v for n, v in os.environ.items() if not n.startswith("SHELFSTREAM_")}  # noqa: TID251 - a main of tests
-    with running_stack(home, options, environ, say=lambda _: None):
-        yield Shell(home, environ)
+    options = StackOptions(time="driven", influx=False)
+    with running_pipeline(tmp_path_factory.mktemp("replay"), options) as pipeline:
+        yield pipeline
 
 
 def synthetic_log(path: Path, lines: int) -> int:
@@ -80,7 +47,7 @@ def synthetic_log(path: Path, lines: int) -> int:
     return zeros
 
 
-def test_a_replayed_log_is_exact(shell: Shell, tmp_path: Path) -> None:
+def test_a_replayed_log_is_exact(shell: Pipeline, tmp_path: Path) -> None:
     """2,000 lines with every oddity: each scan once, each key the plain sum of the file."""
     log = tmp_path / "orders.csv"
     zeros = synthetic_log(log, 2_000)
@@ -98,26 +65,26 @@ def test_a_replayed_log_is_exact(shell: Shell, tmp_path: Path) -> None:
     assert found["agree"] == found["keys"] > 0
 
 
-def test_an_error_of_one_unit_is_found(shell: Shell) -> None:
+def test_an_error_of_one_unit_is_found(shell: Pipeline) -> None:
     """Were the truth one unit or one scan off, verify would say so and end with 1."""
-    oracle_file = shell.home.path / "oracle.json"
-    truth = json.loads(oracle_file.read_text(encoding="utf-8"))
+    truth = shell.truth()
     site, stock = next(iter(truth["stock"].items()))
     sku = next(iter(stock))
     truth["stock"][site][sku] += 1
     truth["scans"][0]["last"] += 1
-    wrong = oracle_file.with_name("wrong.json")
+    wrong = shell.home.path / "wrong.json"
     wrong.write_text(json.dumps(truth), encoding="utf-8")
     code, found = shell.verified("--oracle", str(wrong))
     assert (code, found["exact"], found["differ"], found["lost"]) == (1, False, 1, 1)
     assert shell.verified()[0] == 0
 
 
-def test_the_truth_of_another_installation_is_refused(shell: Shell) -> None:
+def test_the_truth_of_another_installation_is_refused(shell: Pipeline) -> None:
     """Neither compared nor gone on with: one sentence, and its file stays as it was."""
-    truth = json.loads((shell.home.path / "oracle.json").read_text(encoding="utf-8"))
     strange = shell.home.path / "strange.json"
-    strange.write_text(json.dumps({**truth, "installation_id": "elsewhere"}), encoding="utf-8")
+    strange.write_text(
+        json.dumps({**shell.truth(), "installation_id": "elsewhere"}), encoding="utf-8"
+    )
     before = strange.read_bytes()
     words = ("--oracle", str(strange))
     for told in (
@@ -129,7 +96,7 @@ def test_the_truth_of_another_installation_is_refused(shell: Shell) -> None:
     assert strange.read_bytes() == before
 
 
-def test_a_simulation_with_all_faults_is_exact(shell: Shell) -> None:
+def test_a_simulation_with_all_faults_is_exact(shell: Pipeline) -> None:
     """Repeats, disorder, outages and restarts: book, ledger and sensors are still the truth."""
     told = shell.run(
         "simulate",
@@ -144,7 +111,7 @@ def test_a_simulation_with_all_faults_is_exact(shell: Shell) -> None:
 
 
 @pytest.mark.skipif(not REAL_LOG.is_file(), reason="the real order log is not beside the project")
-def test_the_head_of_a_real_log_is_exact(shell: Shell) -> None:
+def test_the_head_of_a_real_log_is_exact(shell: Pipeline) -> None:
     """5,000 real lines, after everything the tests before have left in the table."""
     told = shell.run("replay", str(REAL_LOG), "--limit", "5000", "--verify", "--json")
     assert told.returncode == 0, told.stderr
@@ -153,7 +120,7 @@ def test_the_head_of_a_real_log_is_exact(shell: Shell) -> None:
     assert found["exact"] is True
 
 
-def test_a_file_that_is_no_order_log_is_refused(shell: Shell, tmp_path: Path) -> None:
+def test_a_file_that_is_no_order_log_is_refused(shell: Pipeline, tmp_path: Path) -> None:
     """One sentence, and nothing is sent."""
     log = tmp_path / "other.csv"
     log.write_text("a,b\n1,2\n", encoding="utf-8")

@@ -4,21 +4,17 @@ The whole pipeline runs as real processes under its supervisor; a simulation wit
 through it while each part is killed in turn. At the end `verify` compares table, ledger and truth.
 """
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from deploy.home import Home
-from deploy.local import running_stack
 from deploy.plan import StackOptions
 from deploy.state import PartReport, read_state
-from ingest.contracts.settings import HOME_VARIABLE
+from tests.integration.pipeline import Pipeline, running_pipeline
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -41,25 +37,11 @@ BACK_TIMEOUT_S = 60.0
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """Run the whole pipeline with two workers, and InfluxDB's sink where it can be had."""
-    home = Home(tmp_path_factory.mktemp("survival") / "home")
-    clean = {n: v for n, v in os.environ.items() if not n.startswith("SHELFSTREAM_")}  # noqa: TID251 - a main of tests
-    options = StackOptions(workers=2, time="driven", kafka_heap_mib=384)
-    with running_stack(home, options, clean, say=lambda _: None):
-        yield home
-
-
-def shelfstream(home: Home, *words: str) -> "subprocess.Popen[str]":
-    """Start the command as a user would."""
-    clean = {n: v for n, v in os.environ.items() if not n.startswith("SHELFSTREAM_")}  # noqa: TID251 - a main of tests
-    return subprocess.Popen(
-        [sys.executable, "-m", "deploy.cli", *words],
-        env={**clean, HOME_VARIABLE: str(home.path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    options = StackOptions(workers=2, time="driven")
+    with running_pipeline(tmp_path_factory.mktemp("survival"), options) as running:
+        yield running
 
 
 def part(home: Home, name: str) -> PartReport:
@@ -96,11 +78,13 @@ def put_to_sleep(home: Home, name: str) -> None:
         os.kill(asleep.pid, signal.SIGCONT)
 
 
-def test_nothing_is_lost_or_doubled_whatever_dies(home: Home) -> None:
+def test_nothing_is_lost_or_doubled_whatever_dies(pipeline: Pipeline) -> None:
     """Every part is killed once in mid-run; `verify` then finds no lost, doubled or wrong key."""
+    home = pipeline.home
     faults = "dup,disorder,offline,restart"
     words = ["--sites", "8", "--skus", "60", "--rate", "250", "--seed", "11", "--faults", faults]
-    simulation = shelfstream(home, "simulate", *words, "--seconds", str(SIMULATION_S))
+    words += ["--seconds", str(SIMULATION_S)]
+    simulation = pipeline.start("deploy.cli", "simulate", *words)
     try:
         time.sleep(PAUSE_S * 3)  # let it have something to lose
         put_to_sleep(home, "stock-1")
@@ -110,15 +94,13 @@ def test_nothing_is_lost_or_doubled_whatever_dies(home: Home) -> None:
         for name in [*KILLED, *sinks]:
             kill(home, name)
             time.sleep(PAUSE_S)
-        told, _ = simulation.communicate(timeout=SIMULATION_S + 240)
+        _, errors = simulation.communicate(timeout=SIMULATION_S + 240)
     finally:
         if simulation.poll() is None:
             simulation.kill()
-    assert simulation.returncode == 0, told
-    verification = shelfstream(home, "verify", "--json", "--timeout", "120")
-    told, _ = verification.communicate(timeout=180)
-    found = json.loads(told[told.index("{") :])
-    assert verification.returncode == 0, found
+    assert simulation.returncode == 0, errors
+    code, found = pipeline.verified("--timeout", "120")
+    assert code == 0, found
     assert found["keys"] > 0
     assert found["agree"] == found["keys"]
     assert (found["differ"], found["lost"], found["doubled"]) == (0, 0, 0)

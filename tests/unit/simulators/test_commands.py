@@ -56,10 +56,10 @@ def test_options_out_of_range_are_refused(
 
 
 def test_verify_without_an_oracle_says_where_one_comes_from(home: Path) -> None:
-    """Nothing to compare with is told before Kafka is asked."""
-    assert refusal("verify") == (
-        f"there is no oracle at {home / 'oracle.json'}: "
-        "run `shelfstream simulate` or `shelfstream replay`"
+    """A file that was named must be there; it is told before Kafka is asked."""
+    gone = home / "gone.json"
+    assert refusal("verify", "--oracle", str(gone)) == (
+        f"there is no oracle at {gone}: run `shelfstream simulate` or `shelfstream replay`"
     )
 
 

@@ -12,6 +12,7 @@ from simulators.verification import (
     LedgerTally,
     LiveTable,
     agreement,
+    ledger_agreement,
 )
 from streams.contracts.ledger import MOVEMENT_FRAMES, Movement, MovementKind, scan_cause
 from streams.contracts.state import LEVEL, Level, SensedChannel, key
@@ -273,3 +274,16 @@ def test_an_oracle_is_compared_with_its_own_installation_only() -> None:
         check_oracle(oracle, "there")
     with pytest.raises(OracleMismatchError, match="installation unknown"):
         check_oracle(Oracle(), "there")
+
+
+@pytest.mark.parametrize(("on_hand", "exact"), [(7, True), (6, False), (0, False)])
+def test_without_an_oracle_table_and_ledger_are_compared(on_hand: int, exact: bool) -> None:
+    """Scans are nobody's then, yet a book that is not the sum of its movements is found."""
+    _, movements = the_story()
+    table, tally = LiveTable(), LedgerTally(Oracle())
+    level = Level(sku=SKU, site=SITE, on_hand_units=on_hand)
+    table.take(key(LEVEL, SKU, SITE), msgspec.msgpack.encode(level))
+    tally.take(MOVEMENT_FRAMES.encode(movements, received_at_ms=0))
+    found = ledger_agreement(table, tally)
+    assert (found.exact, found.keys, found.differ_ledger) == (exact, 1, int(not exact))
+    assert (found.scans, found.unexpected, found.extra) == (0, 0, 0)
