@@ -180,12 +180,17 @@ def post_refused(store: Store, level: Level, scan: ScanInput) -> None:
 
 def issue_scan(store: Store, scan: ScanInput) -> None:
     """Book a sale, a pick or waste."""
-    level = store.level(scan.sku, scan.site)
+    sku_site = scan.sku, scan.site
+    level = store.levels.cache.get(sku_site) or store.level(*sku_site)
     quantity_units = scan.quantity_units
-    if quantity_units > level.on_hand_units and refuses(store, level, quantity_units):
-        post_refused(store, level, scan)
-        return
-    value_minor = issue_value_minor(level, quantity_units, unit_cost_minor(store, scan.sku))
+    flags, cost_minor = _NO_FLAGS, 0
+    if quantity_units >= level.on_hand_units:  # only then is another cost than the average needed
+        if refuses(store, level, quantity_units):
+            post_refused(store, level, scan)
+            return
+        flags = negative_flags(store, level, quantity_units)
+        cost_minor = unit_cost_minor(store, scan.sku)
+    value_minor = issue_value_minor(level, quantity_units, cost_minor)
     post(
         store,
         level,
@@ -195,7 +200,7 @@ def issue_scan(store: Store, scan: ScanInput) -> None:
         cause=f"{scan.source}/{scan.boot}/{scan.seq}",
         effective_at_ms=scan.observed_at_ms,
         lot=scan.lot,
-        flags=negative_flags(store, level, quantity_units),
+        flags=flags,
     )
 
 

@@ -63,6 +63,7 @@ class StockFold:
             _arm_restored(store, kind, name)
             if number % RECORDS_CACHED_MAX == 0:  # or all of the state would stand decoded
                 store.trim()
+        store.trim()
 
     def fold(self, value: bytes) -> None:
         """Fold one frame.

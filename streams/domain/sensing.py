@@ -37,7 +37,8 @@ def apply_reading(store: Store, reading: ReadingInput) -> None:
     units = reading.value if reading.kind == "units" else units_of(reading)
     if units < 0:
         return
-    level = store.level(reading.sku, reading.site)
+    sku_site = reading.sku, reading.site
+    level = store.levels.cache.get(sku_site) or store.level(*sku_site)
     name = f"{reading.source}/{reading.channel}"
     now_ms = store.clock.now_ms
     for channel in level.sensed:
@@ -70,7 +71,7 @@ def apply_reading(store: Store, reading: ReadingInput) -> None:
     if changed:
         _changed(store, level)
     else:  # only fresher: nothing to assess
-        store.levels.dirty[reading.sku, reading.site] = None
+        store.levels.dirty[sku_site] = None
 
 
 def apply_channel_status(store: Store, status: StatusInput) -> None:

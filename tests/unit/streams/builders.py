@@ -20,6 +20,7 @@ from ingest.frames import (
     ReferenceInput,
     ScanAction,
     ScanInput,
+    SkuRecord,
     StatusInput,
     TickInput,
 )
@@ -46,6 +47,7 @@ SKU = "milk"
 SHOP = "shop-1"
 DONOR = "shop-2"
 WAREHOUSE = "hall"
+HOUR_MS = 3_600_000
 T0 = 1_000_000
 """The first now of every story, in milliseconds."""
 
@@ -244,8 +246,19 @@ class Story:
         return [decode(raw, self.state[raw]) for raw in raws]
 
 
+def ordered_story(units: int = 10) -> tuple[Story, str]:
+    """Return 20 at the shop, 50 at the donor, an approved transfer between them, and its id."""
+    story = Story().tell(reference(SkuRecord(SKU, unit_cost_minor=100)), lane(DONOR))
+    story.tell(policy(autonomy="observe", transit_overdue_ms=HOUR_MS, proposal_ttl_ms=HOUR_MS))
+    story.tell(opening(20), opening(50, site=DONOR))
+    order = command("order_transfer", site=DONOR, to_site=SHOP, quantity_units=units, name="order")
+    story.tell(order)
+    return story, story.transfer().transfer_id
+
+
 __all__ = [
     "DONOR",
+    "HOUR_MS",
     "SHOP",
     "SKU",
     "SOURCE",
@@ -256,6 +269,7 @@ __all__ = [
     "lane",
     "opening",
     "order_line",
+    "ordered_story",
     "policy",
     "reading",
     "reference",

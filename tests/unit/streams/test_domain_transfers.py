@@ -1,23 +1,17 @@
-"""Transfers from proposal to end, by scans, commands and time."""
+"""Transfers from proposal to end, by scans and time."""
 
 import pytest
 
-from ingest.contracts.errors import FrameError, InstallationError
-from ingest.frames import BarrierInput, InstallationInput, ScanAction, SiteRecord, SkuRecord
-from ingest.partitions import partition_of
+from ingest.frames import ScanAction, SiteRecord
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import (
-    BarrierPassed,
-    CommandAccepted,
-    CommandRefused,
     TransferChanged,
 )
-from streams.contracts.plans import ShipmentLine, ShipmentLineWithdrawn
-from streams.domain.commands import ANSWERS_KEPT_MS
-from streams.domain.transfers import ENDED_KEPT_MS
-from streams.stock import stock_spec
+from streams.contracts.plans import ShipmentLineWithdrawn
+from streams.domain.transfers import ENDED_KEPT_MS, UNCONFIRMED_KEPT_MAX
 from tests.unit.streams.builders import (
     DONOR,
+    HOUR_MS,
     SHOP,
     SKU,
     WAREHOUSE,
@@ -25,22 +19,11 @@ from tests.unit.streams.builders import (
     command,
     lane,
     opening,
+    ordered_story,
     policy,
     reference,
     scan,
 )
-
-HOUR_MS = 3_600_000
-
-
-def _ordered(units: int = 10) -> tuple[Story, str]:
-    """Return 20 at the shop, 50 at the donor, an approved transfer between them, and its id."""
-    story = Story().tell(reference(SkuRecord(SKU, unit_cost_minor=100)), lane(DONOR))
-    story.tell(policy(autonomy="observe", transit_overdue_ms=HOUR_MS, proposal_ttl_ms=HOUR_MS))
-    story.tell(opening(20), opening(50, site=DONOR))
-    order = command("order_transfer", site=DONOR, to_site=SHOP, quantity_units=units, name="order")
-    story.tell(order)
-    return story, story.transfer().transfer_id
 
 
 def _states(story: Story) -> list[str]:
@@ -49,7 +32,7 @@ def _states(story: Story) -> list[str]:
 
 def test_a_transfer_goes_its_way_by_scans() -> None:
     """Approved, partly left, all left, partly there, all there; the value goes with it."""
-    story, name = _ordered()
+    story, name = ordered_story()
     story.tell(scan("dispatch", 4, seq=1, site=DONOR, transfer_id=name))
     story.tell(scan("dispatch", 6, seq=2, site=DONOR, transfer_id=name))
     assert story.level().in_transit_in_units == 10
@@ -65,7 +48,7 @@ def test_a_transfer_goes_its_way_by_scans() -> None:
 
 def test_an_event_keeps_the_transfer_as_it_then_was() -> None:
     """Later changes in the same run of frames do not reach back."""
-    story, name = _ordered()
+    story, name = ordered_story()
     story.fold_frame(scan("dispatch", 10, seq=1, site=DONOR, transfer_id=name))
     story.fold_frame(scan("arrive", 10, seq=1, transfer_id=name))
     story.drain()
@@ -74,7 +57,7 @@ def test_an_event_keeps_the_transfer_as_it_then_was() -> None:
 
 def test_scans_without_an_id_take_the_oldest_transfer_of_the_lane() -> None:
     """And one that fits none makes its own."""
-    story, name = _ordered()
+    story, name = ordered_story()
     story.tell(scan("dispatch", 10, seq=1, site=DONOR, counterpart_site=SHOP))
     story.tell(scan("arrive", 10, seq=1, counterpart_site=DONOR))
     assert (story.transfer().transfer_id, story.transfer().state) == (name, "received")
@@ -85,7 +68,7 @@ def test_scans_without_an_id_take_the_oldest_transfer_of_the_lane() -> None:
 
 def test_arrival_before_dispatch_implies_the_dispatch() -> None:
     """The donor's book follows at once; the late scan moves nothing twice."""
-    story, name = _ordered()
+    story, name = ordered_story()
     story.tell(scan("arrive", 10, seq=1, transfer_id=name))
     assert story.transfer().inferred
     assert story.level(DONOR).on_hand_units == 40
@@ -100,7 +83,7 @@ def test_arrival_before_dispatch_implies_the_dispatch() -> None:
 
 def test_more_may_arrive_than_was_planned() -> None:
     """The excess is inferred to have left."""
-    story, name = _ordered()
+    story, name = ordered_story()
     story.tell(scan("dispatch", 10, seq=1, site=DONOR, transfer_id=name))
     story.tell(scan("arrive", 12, seq=1, transfer_id=name))
     assert (story.level().on_hand_units, story.level(DONOR).on_hand_units) == (32, 38)
@@ -108,7 +91,7 @@ def test_more_may_arrive_than_was_planned() -> None:
 
 def test_less_may_leave_than_was_planned() -> None:
     """When its time is over the transfer ends short."""
-    story, name = _ordered()
+    story, name = ordered_story()
     story.tell(scan("dispatch", 8, seq=1, site=DONOR, transfer_id=name))
     story.tell(scan("arrive", 8, seq=1, transfer_id=name))
     assert (story.transfer().state, story.level().in_transit_in_units) == ("partly_received", 2)
@@ -119,7 +102,7 @@ def test_less_may_leave_than_was_planned() -> None:
 
 def test_what_never_arrives_is_lost_and_may_be_found() -> None:
     """Lost after lead time and patience; a late arrival takes it out of the lost units."""
-    story, name = _ordered()
+    story, name = ordered_story()
     story.tell(scan("dispatch", 10, seq=1, site=DONOR, transfer_id=name))
     story.wait(2 * HOUR_MS - 1)
     assert story.transfer().state == "in_transit"
@@ -135,7 +118,7 @@ def test_what_never_arrives_is_lost_and_may_be_found() -> None:
 
 def test_a_transfer_that_does_not_leave_expires() -> None:
     """Its line is withdrawn from the planner."""
-    story, name = _ordered()
+    story, name = ordered_story()
     story.wait(HOUR_MS)
     assert story.transfer().state == "expired"
     [withdrawn] = story.plans(ShipmentLineWithdrawn)
@@ -145,7 +128,7 @@ def test_a_transfer_that_does_not_leave_expires() -> None:
 
 def test_a_scan_after_the_end_still_moves_stock_and_reopens() -> None:
     """Cancelled, and yet it left."""
-    story, name = _ordered()
+    story, name = ordered_story()
     story.tell(command("cancel_transfer", name))
     story.tell(scan("dispatch", 4, seq=1, site=DONOR, transfer_id=name))
     assert story.transfer().state == "reopened"
@@ -164,138 +147,16 @@ def test_a_scan_that_fits_nothing_moves_stock_alone() -> None:
 
 def test_ended_transfers_are_forgotten_after_the_input_that_made_them() -> None:
     """The state does not grow for ever."""
-    story, name = _ordered()
+    story, name = ordered_story()
     story.tell(command("cancel_transfer", name))
     story.restore()
     story.wait(ENDED_KEPT_MS)
     assert story.transfers() == []
 
 
-@pytest.mark.parametrize(
-    ("verb", "state"),
-    [("hold_transfer", "held"), ("cancel_transfer", "cancelled"), ("edit_transfer", "approved")],
-)
-def test_people_may_change_what_has_not_left(verb: str, state: str) -> None:
-    """The planner hears of each."""
-    story, name = _ordered()
-    story.tell(command(verb, name, quantity_units=7))  # type: ignore[arg-type]
-    assert story.transfer().state == state
-    assert len(story.plans(ShipmentLineWithdrawn)) == 1
-    expected = {"held": 10, "cancelled": 0, "approved": 7}[state]
-    assert story.level().in_transit_in_units == expected
-
-
-def test_a_held_transfer_is_approved_again() -> None:
-    """And asks for a place in a shipment again; the planner's answer is kept."""
-    story, name = _ordered()
-    story.tell(command("hold_transfer", name), command("approve_transfer", name, name="c2"))
-    story.tell(command("assign_shipment", name, name="c3", shipment_id="shipment-1"))
-    assert (story.transfer().state, story.transfer().shipment_id) == ("approved", "shipment-1")
-    assert len(story.plans(ShipmentLine)) == 2
-
-
-def test_a_person_may_give_up_and_find_again() -> None:
-    """Lost by command, reopened by command; then on its way again."""
-    story, name = _ordered()
-    story.tell(scan("dispatch", 10, seq=1, site=DONOR, transfer_id=name))
-    story.tell(command("lose_transfer", name))
-    assert (story.transfer().state, story.level().in_transit_in_units) == ("lost", 0)
-    story.tell(command("reopen_transfer", name, name="c2"))
-    assert (story.transfer().state, story.level().in_transit_in_units) == ("reopened", 10)
-
-
-def test_a_command_is_answered_once() -> None:
-    """A repeat changes nothing within 24 h; then its id is forgotten."""
-    story, name = _ordered()
-    hold = command("hold_transfer", name)
-    story.tell(hold, hold)
-    story.restore()
-    story.tell(hold)
-    answers = [answer.command_id for answer in story.events(CommandAccepted)]
-    assert answers == ["order", "c1"]
-    story.wait(ANSWERS_KEPT_MS)
-    story.tell(hold)
-    assert [answer.command_id for answer in story.events(CommandRefused)] == ["c1"]
-
-
-def test_a_refusal_says_why_and_what_it_found() -> None:
-    """Another version, a state that does not allow it, nothing of that name."""
-    story, name = _ordered()
-    story.tell(command("approve_transfer", name, name="c1"))
-    story.tell(command("cancel_transfer", name, name="c2", expected_version=9))
-    story.tell(command("cancel_transfer", f"transfer-{SKU}-99", name="c3"))
-    refused = story.events(CommandRefused)
-    assert [(answer.current_state, answer.current_version) for answer in refused] == [
-        *(("approved", 1), ("approved", 1), ("", 0))
-    ]
-    assert "can't be approved" in refused[0].reason
-    assert "version 9 was expected" in refused[1].reason
-
-
-def test_an_order_may_go_below_the_hold_back_but_not_below_nothing() -> None:
-    """The first is flagged, the second refused."""
-    story, _ = _ordered(45)
-    assert "below_hold_back" in story.transfer().flags
-    more = command("order_transfer", site=DONOR, to_site=SHOP, quantity_units=6, name="more")
-    story.tell(more)
-    assert "only 5 units" in story.events(CommandRefused)[0].reason
-
-
-def test_outputs_go_to_the_partition_of_their_key() -> None:
-    """Plans by donor, alerts by site, the ledger by its own input."""
-    story = Story(partition_count=7).tell(policy(), lane(DONOR), opening(20))
-    story.tell(opening(60, site=DONOR), scan("sale", 15, seq=1))
-    places = {(output.topic.split(".")[1], output.partition) for output in story.outputs}
-    assert ("plans", partition_of(DONOR, 7)) in places
-    assert ("alert-inputs", partition_of(SHOP, 7)) in places
-    assert ("movements", 0) in places
-
-
-def test_a_barrier_is_answered() -> None:
-    """With the partition it passed."""
-    story = Story().tell(BarrierInput("b", 0))
-    assert [event.barrier_id for event in story.events(BarrierPassed)] == ["b"]
-
-
-def test_another_installation_stops_the_fold() -> None:
-    """The same settings may come again; others may not."""
-    story = Story().tell(InstallationInput("i", 1, "wall"), InstallationInput("i", 1, "wall"))
-    with pytest.raises(InstallationError, match="installation other"):
-        story.tell(InstallationInput("other", 1, "wall"))
-    with pytest.raises(InstallationError, match="with 3 partitions"):
-        Story().tell(InstallationInput("i", 3, "wall"))
-
-
-def test_bytes_that_are_no_frame_change_nothing() -> None:
-    """The engine makes a dead letter of them."""
-    story = Story()
-    with pytest.raises(FrameError):
-        story.fold.fold(b"\x07nonsense")
-    assert story.fold.drain().state == {}
-
-
-def test_the_spec_names_the_stock_topics() -> None:
-    """What the engine needs to run it."""
-    spec = stock_spec()
-    assert (spec.input_topic, spec.state_topic) == ("shelfstream.inputs", "shelfstream.stock")
-    spec.create(0, 1).fold(spec.tick_frame(5))
-
-
-def test_an_edit_may_not_ask_for_more_than_there_is() -> None:
-    """40 more are free beside the 10; less is always possible, also where all was sold."""
-    story, name = _ordered()
-    story.tell(command("edit_transfer", name, name="c1", quantity_units=51))
-    assert story.events(CommandRefused)[0].reason == f"only 40 more are available at {DONOR}"
-    story.tell(command("edit_transfer", name, name="c2", quantity_units=50))
-    assert story.level(DONOR).in_transit_out_units == 50
-    story.tell(scan("sale", 50, seq=1, site=DONOR))
-    story.tell(command("edit_transfer", name, name="c3", quantity_units=5))
-    assert story.transfer().quantity_units == 5
-
-
 def test_a_scan_of_nothing_moves_nothing_on() -> None:
     """Neither a transfer that has not left nor one that has ended."""
-    story, name = _ordered()
+    story, name = ordered_story()
     story.tell(scan("arrive", 0, seq=1, transfer_id=name))
     assert (story.transfer().state, story.transfer().dispatched_at_ms) == ("approved", 0)
     story.tell(command("cancel_transfer", name), scan("arrive", 0, seq=2, transfer_id=name))
@@ -332,7 +193,7 @@ def test_an_arrival_from_nowhere_serves_the_request() -> None:
 
 def test_the_alert_of_a_lost_transfer_ends_with_its_record() -> None:
     """Nobody can find it any more once it is forgotten."""
-    story, name = _ordered()
+    story, name = ordered_story()
     story.tell(scan("dispatch", 10, seq=1, site=DONOR, transfer_id=name))
     story.tell(command("lose_transfer", name))
     story.wait(ENDED_KEPT_MS - 1)
@@ -340,3 +201,52 @@ def test_the_alert_of_a_lost_transfer_ends_with_its_record() -> None:
     story.wait(1)
     assert [alert.alert_key for alert in story.alerts(AlertEnded)] == [name]
     assert story.transfers() == []
+
+
+def test_more_unconfirmed_ends_than_are_kept_forget_the_oldest() -> None:
+    """A donor that never scans what leaves: the list stays short, a scan by name still fits."""
+    story = Story().tell(opening(500, site=DONOR))
+    for number in range(UNCONFIRMED_KEPT_MAX + 1):
+        story.tell(scan("arrive", 1, seq=number, counterpart_site=DONOR))
+    awaited = story.fold._store.book(SKU).unconfirmed
+    oldest = story.transfer(0).transfer_id
+    assert len(awaited) == UNCONFIRMED_KEPT_MAX
+    assert oldest not in awaited
+    story.tell(scan("dispatch", 1, seq=1, site=DONOR, transfer_id=oldest))
+    assert story.level(DONOR).on_hand_units == 500 - UNCONFIRMED_KEPT_MAX - 1
+
+
+def test_the_late_scan_of_one_dispatch_may_confirm_several_arrivals() -> None:
+    """Two arrived before the lorry's one scan of 7: 5 were known, 2 leave now and open the last."""
+    story = Story().tell(opening(50, site=DONOR))
+    story.tell(scan("arrive", 2, seq=1, counterpart_site=DONOR))
+    story.tell(scan("arrive", 3, seq=2, counterpart_site=DONOR))
+    story.tell(scan("dispatch", 7, seq=1, site=DONOR, counterpart_site=SHOP))
+    first, last = story.transfers()
+    assert (first.state, first.inferred_units, last.inferred_units) == ("received", 0, 0)
+    assert (last.state, last.dispatched_units, last.received_units) == ("reopened", 5, 3)
+    assert story.level(DONOR).on_hand_units == 43
+    assert (story.level().on_hand_units, story.level().in_transit_in_units) == (5, 2)
+
+
+def test_a_refused_dispatch_moves_nothing_and_leaves_its_trace() -> None:
+    """The policy lets nobody take the book below zero: the transfer waits."""
+    story, name = ordered_story()
+    story.tell(policy(autonomy="observe", negative_stock="refuse"))
+    story.tell(scan("dispatch", 51, seq=1, site=DONOR, transfer_id=name))
+    assert (story.transfer().state, story.transfer().dispatched_units) == ("approved", 0)
+    last = story.movements()[-1]
+    assert (last.kind, last.quantity_units, last.transfer_id) == ("refused", 0, name)
+    assert last.flags == ["would_be_negative"]
+
+
+def test_part_of_what_was_lost_may_be_found() -> None:
+    """6 of 10 turn up: 4 stay lost, and the value follows the units."""
+    story, name = ordered_story()
+    story.tell(scan("dispatch", 10, seq=1, site=DONOR, transfer_id=name))
+    story.tell(command("lose_transfer", name))
+    story.tell(scan("arrive", 6, seq=1, counterpart_site=DONOR))
+    assert (story.transfer().state, story.transfer().lost_units) == ("received", 4)
+    assert (story.level().on_hand_units, story.level().value_minor) == (26, 2_600)
+    losses = [entry.quantity_units for entry in story.movements() if entry.kind == "loss"]
+    assert losses == [-10, 6]
