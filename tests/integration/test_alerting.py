@@ -19,6 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError
 from paho.mqtt.enums import CallbackAPIVersion
 
+from alerting.adapters.kafka import known_deliveries
 from alerting.contracts import FloorTask
 from ingest.contracts.settings import KafkaSettings, MqttSettings
 from ingest.contracts.topics import (
@@ -191,6 +192,10 @@ def test_messages_go_out_and_results_come_back(stack: Any, tmp_path: Path) -> No
             asyncio.run(_until_told(stack, receiver, f"{run}b", partitions))
         mine = [name for name in receiver.taken() if run in name]
     assert len(mine) == len(set(mine)) == 2
+    known = asyncio.run(known_deliveries(stack.kafka))
+    of_run = {name: at_ms for name, at_ms in known.items() if run in name}
+    assert len(of_run) == 4  # two messages delivered, two failed: none is sent again
+    assert all(at_ms >= NOW_MS for at_ms in of_run.values())
 
 
 class _Floor:
