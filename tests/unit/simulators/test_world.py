@@ -42,6 +42,19 @@ def a_transfer(state: TransferState, quantity: int = 5) -> TransferChanged:
     return TransferChanged(at_ms=0, transfer=transfer)
 
 
+def a_need(site: str = "shop-03") -> Need:
+    """Return an open request for twelve units at a site."""
+    return Need(
+        need_id="need-SKU-0001-1",
+        sku="SKU-0001",
+        site=site,
+        from_site="warehouse",
+        state="open",
+        quantity_units=12,
+        opened_at_ms=0,
+    )
+
+
 QUIET = WorldRates(wishes_per_s=0, readings_per_s=0)
 
 
@@ -158,15 +171,7 @@ def test_no_more_is_dispatched_than_is_there() -> None:
 def test_a_need_is_delivered_once() -> None:
     """A delivery answers an open need with a receive scan at its site."""
     world = a_world(rates=QUIET)
-    need = Need(
-        need_id="need-SKU-0001-1",
-        sku="SKU-0001",
-        site="shop-03",
-        from_site="warehouse",
-        state="open",
-        quantity_units=12,
-        opened_at_ms=0,
-    )
+    need = a_need()
     world.hear(NeedChanged(at_ms=0, need=need))
     world.hear(NeedChanged(at_ms=1, need=need))
     assert scans(world.step(HOUR_MS)) == [("gateway-shop-03", "receive", 12)]
@@ -226,16 +231,7 @@ def test_another_network_is_none_of_our_business() -> None:
     strange = a_transfer("approved")
     strange.transfer.to_site = "site-01"
     world.hear(strange)
-    need = Need(
-        need_id="need-A-1",
-        sku="A",
-        site="site-01",
-        from_site="",
-        state="open",
-        quantity_units=1,
-        opened_at_ms=0,
-    )
-    world.hear(NeedChanged(at_ms=0, need=need))
+    world.hear(NeedChanged(at_ms=0, need=a_need("site-01")))
     assert not world.step(HOUR_MS)
 
 
@@ -300,15 +296,7 @@ def test_the_network_is_watched_as_the_constants_say() -> None:
 def test_a_need_that_is_closed_is_forgotten() -> None:
     """Opened again under its name it is delivered again, in full."""
     world = a_world(rates=QUIET)
-    need = Need(
-        need_id="need-SKU-0001-1",
-        sku="SKU-0001",
-        site="shop-03",
-        from_site="warehouse",
-        state="open",
-        quantity_units=12,
-        opened_at_ms=0,
-    )
+    need = a_need()
     world.hear(NeedChanged(at_ms=0, need=need))
     world.step(HOUR_MS)
     world.hear(NeedChanged(at_ms=1, need=msgspec.structs.replace(need, state="closed")))
