@@ -39,6 +39,7 @@ class DeviceLink:
     def __init__(self, mqtt: MqttSettings, client_id: str) -> None:
         """Prepare; `with` connects. The client id must be in use nowhere else."""
         self._mqtt = mqtt
+        # Bounded by what is answered: the spools' windows let no more receipts be under way.
         self._heard: SimpleQueue[Heard] = SimpleQueue()
         self._published = 0
         self._acknowledged = 0
