@@ -5,13 +5,16 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 SHELFSTREAM := .venv/bin/shelfstream
 
-.PHONY: help bootstrap demo up down test test-long check sim influxdb format
+.PHONY: help bootstrap python demo up down test test-long check sim influxdb format
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 bootstrap: ## install what this machine lacks; says what it can't
 	@sh deploy/bootstrap.sh
+
+python: # what needs no broker needs no more than the virtual environment
+	@sh deploy/bootstrap.sh python
 
 demo: bootstrap ## start everything and watch stock move; SECONDS=60 ends by itself, verified
 	@$(SHELFSTREAM) demo $(if $(filter-out 0,$(SECONDS)),--seconds $(SECONDS))
@@ -33,17 +36,17 @@ test-long: bootstrap ## every test, the long ones too
 	@$(PYTHON) -m deploy.prepare --influxdb
 	@$(PYTHON) -m pytest --run-long
 
-check: bootstrap ## format, lint, types, import rules, fast tests; under a minute
+check: python ## format, lint, types, import rules, fast tests; under a minute
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy
 	@.venv/bin/lint-imports
 	@$(PYTHON) -m pytest -q --hypothesis-profile fast -m "not slow and not integration" tests/unit tests/property tests/architecture
 
-format: bootstrap ## let ruff format and repair the tree
+format: python ## let ruff format and repair the tree
 	@$(PYTHON) -m ruff format .
 	@$(PYTHON) -m ruff check --fix .
 
 SEEDS ?= 200
-sim: bootstrap ## the whole system in memory: SEEDS=200 of them, or one again by SEED=17
+sim: python ## the whole system in memory: SEEDS=200 of them, or one again by SEED=17
 	@$(PYTHON) -m simulators.sim_main $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes a fresh machine ready: the virtual environment, mosquitto, and a word on what is missing.
-# Safe to run as often as one likes: it does nothing where nothing changed.
+# Safe to run as often as one likes: it does nothing where nothing changed. `bootstrap.sh python`
+# stops after the virtual environment: checks and simulations in memory need no broker.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -41,9 +42,10 @@ python=$(find_python)
 
 wanted=$(cat pyproject.toml constraints.txt | cksum)
 if [ ! -x .venv/bin/python ] || [ ! -f "$STAMP" ] || [ "$(cat "$STAMP")" != "$wanted" ]; then
-    if [ ! -x .venv/bin/python ]; then
+    # One without pip is what a killed run, or a Debian without python3-venv, leaves behind.
+    if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
         say "making .venv with $($python --version)"
-        "$python" -m venv .venv || fail "install Python's venv, on Debian python3-venv"
+        "$python" -m venv --clear .venv || fail "install Python's venv, on Debian python3-venv"
     fi
     say "installing the packages pinned in constraints.txt"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check \
@@ -51,14 +53,17 @@ if [ ! -x .venv/bin/python ] || [ ! -f "$STAMP" ] || [ "$(cat "$STAMP")" != "$wa
     printf '%s' "$wanted" >"$STAMP"
 fi
 
+[ "${1:-}" != python ] || exit 0
+
 missing=
 need mosquitto mosquitto "the MQTT broker"
-need mosquitto_passwd mosquitto "the MQTT broker"
 need java openjdk-17-jre-headless "runs Kafka"
 need mvn maven "fetches Kafka's jars"
 [ -z "$missing" ] || fail "install${missing%,}, then run this again"
 
-if ! command -v influxd >/dev/null 2>&1 &&
-    { ! command -v go >/dev/null 2>&1 || ! command -v cargo >/dev/null 2>&1; }; then
-    say "there is no influxd, nor Go and cargo to build it: charts are left out, the rest runs"
-fi
+command -v influxd >/dev/null 2>&1 && exit 0
+for tool in go cargo gcc pkg-config; do
+    command -v "$tool" >/dev/null 2>&1 && continue
+    say "there is no influxd, and no $tool to build one: charts are left out, the rest runs"
+    exit 0
+done

@@ -19,7 +19,7 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
-from ingest.contracts.errors import InstallationError
+from ingest.contracts.errors import InstallationError, SettingsError
 from ingest.contracts.settings import KafkaSettings
 
 FETCH_PARTITION_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -29,7 +29,11 @@ REQUEST_BYTES_MAX: Final = 4 * 1024 * 1024
 
 
 def client_options(kafka: KafkaSettings) -> dict[str, Any]:
-    """Return the keyword arguments with which any aiokafka client connects and logs in."""
+    """Return the keyword arguments with which any aiokafka client connects and logs in.
+
+    Raises:
+        SettingsError: The file of certificate authorities can't be read.
+    """
     options: dict[str, Any] = {
         "bootstrap_servers": kafka.bootstrap,
         "security_protocol": kafka.security_protocol,
@@ -39,7 +43,11 @@ def client_options(kafka: KafkaSettings) -> dict[str, Any]:
         options["sasl_plain_username"] = kafka.username
         options["sasl_plain_password"] = kafka.password.get_secret_value()
     if kafka.security_protocol.endswith("SSL"):
-        options["ssl_context"] = ssl.create_default_context(cafile=kafka.ca_file)
+        try:
+            options["ssl_context"] = ssl.create_default_context(cafile=kafka.ca_file)
+        except OSError as error:
+            detail = error.strerror or error
+            raise SettingsError(f"SHELFSTREAM_KAFKA_CA_FILE: {kafka.ca_file}: {detail}") from error
     return options
 
 
@@ -54,11 +62,10 @@ async def started(client: ClientT) -> ClientT:
     Raises:
         KafkaError: The broker does not answer, or refuses the login.
     """
-    try:
+    async with contextlib.AsyncExitStack() as undo:
+        undo.push_async_callback(client.stop)
         await client.start()
-    except BaseException:
-        await client.stop()
-        raise
+        undo.pop_all()
     return client
 
 
