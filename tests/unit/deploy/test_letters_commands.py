@@ -255,7 +255,7 @@ def test_a_tail_shows_one_partition_from_an_offset(log: Log) -> None:
     """`--follow` has no end."""
     log.ends = {0: 25, 1: 3}
     for partition in (0, 1):
-        log.add(INPUT_FRAMES.encode([TickInput(7)], received_at_ms=7), partition)
+        log.add(INPUT_FRAMES.encode([TickInput(0)], received_at_ms=7), partition)
     tailed = _tail("inputs", "--partition", "1", "--from", "0", "--follow")
-    assert tailed.output == "1/1 7 TickInput at_ms=7\n"
+    assert tailed.output == "1/1 7 TickInput at_ms=0\n"
     assert log.asked == [(INPUTS.name, {0: 0, 1: 0}, False)]

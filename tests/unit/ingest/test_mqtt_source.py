@@ -3,7 +3,10 @@
 import socket
 from collections.abc import Iterator
 
+import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 from ingest.adapters import mqtt as adapter
 from ingest.adapters.mqtt import MESSAGE_BYTES, MqttSource
@@ -140,3 +143,30 @@ def test_a_malformed_stream_closes_the_connection(wire: Wire) -> None:
     assert [payload for _, payload, _ in wire.source._handed_out(10)] == [b"x"]
     assert wire.lane.fileno() == -1
     wire.source.wait(0.0)  # a closed socket can't be waited on
+
+
+def _connected(wire: Wire, reason: str, *, session: bool) -> None:
+    flags = mqtt.ConnectFlags(session_present=session)
+    code = ReasonCode(PacketTypes.CONNACK, reason)
+    wire.source._on_connect(wire.source._client, None, flags, code, None)
+
+
+def test_a_lost_session_has_no_filters(wire: Wire) -> None:
+    """Else a slice would announce sites that nobody holds any more."""
+    wire.source._confirmed = frozenset({"a/+"})
+    _connected(wire, "Success", session=True)
+    assert wire.source.subscribed == {"a/+"}
+    _connected(wire, "Success", session=False)
+    assert wire.source.subscribed == frozenset()
+
+
+def test_a_refused_login_is_no_connection(wire: Wire) -> None:
+    """Nothing is acknowledged or published on it, and it is tried again ever less often."""
+    wire.source._connected = False
+    wire.source._reconnect_s = 5.0
+    _connected(wire, "Not authorized", session=False)
+    assert not wire.source.connected
+    assert wire.source._reconnect_s == 5.0
+    _connected(wire, "Success", session=False)
+    assert wire.source.connected
+    assert wire.source._reconnect_s == adapter.RECONNECT_S_MIN
