@@ -1,6 +1,7 @@
 """The worlds in which the engine's logs must behave alike: real Kafka, and the double of it."""
 
-from typing import Protocol
+import asyncio
+from typing import Final, Protocol
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -14,6 +15,9 @@ from streams.engine.adapters.reader import read_topic
 from streams.engine.fold import FoldSpec
 from streams.engine.ports import InputLog, StateLog
 from streams.engine.settings import EngineSettings
+
+_TOPICS_TIMEOUT_S: Final = 30.0
+_POLL_S: Final = 0.05
 
 
 class LogWorld(Protocol):
@@ -88,15 +92,17 @@ class KafkaWorld:
 
     async def create(self, topics: list[str], partitions: int) -> None:
         """Create topics."""
-        async with _Admin(self._kafka) as admin:
+        async with _Admin(self._kafka) as admin, asyncio.timeout(_TOPICS_TIMEOUT_S):
             await admin.create_topics([NewTopic(topic, partitions, 1) for topic in topics])
+            while not set(topics) <= set(await admin.list_topics()):  # noqa: ASYNC110 - Kafka has no event
+                await asyncio.sleep(_POLL_S)  # the controller answers before all know of it
 
     async def make_again(self, topic: str, partitions: int) -> None:
         """Delete a topic and create it anew."""
-        async with _Admin(self._kafka) as admin:
+        async with _Admin(self._kafka) as admin, asyncio.timeout(_TOPICS_TIMEOUT_S):
             await admin.delete_topics([topic])
-            while topic in await admin.list_topics():
-                pass
+            while topic in await admin.list_topics():  # noqa: ASYNC110 - Kafka has no event
+                await asyncio.sleep(_POLL_S)
         await self.create([topic], partitions)
 
     async def truncate(self, topic: str, partition: int, begin_offset: int) -> None:
