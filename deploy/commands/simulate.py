@@ -91,6 +91,8 @@ def now_ms() -> int:
 
 
 async def _simulate(settings: SimulatorSettings, place: Surroundings, runs: list[LiveRun]) -> bool:
-    await oracle_of(place)  # a truth that can't be gone on with is refused before anything is loaded
+    await oracle_of(
+        place
+    )  # a truth that can't be gone on with is refused before anything is loaded
     version = await load_network(network_of(settings), place, now_ms=now_ms())
     return await simulated(settings, place, reference_version=version, on_run=runs.append)

@@ -89,7 +89,23 @@ def test_what_is_refused_before_kafka_is_asked(
 
 
 def test_every_fault_of_a_catalogue_has_its_line(tmp_path: Path, shelfstream: Shelfstream) -> None:
-    """A rule of a kind that nothing raises would stay silent: it is refused, with its line."""
+    """All of them are told together; Kafka is not asked."""
+    text = "sites: [{site: A}]\n"
+    text += "lanes: [{from_site: A, to_site: B, lead_time_ms: 1}]\n"
+    text += "devices: [{device: d, site: C}]\n"
+    (tmp_path / "bad.yaml").write_text(text)
+    assert shelfstream("catalog", "load", "bad.yaml") == (
+        2,
+        "",
+        (
+            "bad.yaml:2: lanes[0].to_site: there is no site B\n"
+            "bad.yaml:3: devices[0].site: there is no site C\n"
+        ),
+    )
+
+
+def test_a_rule_that_would_stay_silent_is_refused(tmp_path: Path, shelfstream: Shelfstream) -> None:
+    """Nothing raises an alert of its kind; the sentence has file and line, and the kinds."""
     text = "sites: [{site: A}]\nchannels: [{channel: duty, url_variable: X}]\nrules:\n"
     text += "  - {rule: a, channels: [duty], kinds: [stockout]}\n"
     text += "  - {rule: b, channels: [duty], kinds: [stockout, fire]}\n"

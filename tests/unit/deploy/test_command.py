@@ -1,0 +1,174 @@
+"""`shelfstream command`: what each word sends, and how the answer is told."""
+
+import re
+
+import pytest
+from pydantic import ValidationError
+from typer.testing import CliRunner
+
+from deploy.commands import command
+from deploy.commands.command import (
+    PENDING_CODE,
+    REFUSED_CODE,
+    TRANSFER_WORDS,
+    answer_sentence,
+    refusal_sentence,
+)
+from ingest.contracts.commands import COMMAND_VERBS, ENTITY_KINDS, Command
+from ingest.contracts.settings import KafkaSettings
+from streams.contracts.events import CommandAccepted, CommandRefused
+
+RUNNER = CliRunner()
+TRANSFER = "transfer-TEA-7"
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[Command]:
+    """Return the commands that were sent; each is accepted."""
+    commands: list[Command] = []
+
+    async def send(_: KafkaSettings, asked: Command, *, now_ms: int) -> CommandAccepted:
+        assert now_ms > 0
+        commands.append(asked)
+        return CommandAccepted(
+            command_id=asked.command_id,
+            actor=asked.actor,
+            entity_id=asked.entity_id or TRANSFER,
+            at_ms=now_ms,
+            version=3,
+        )
+
+    monkeypatch.setattr(command, "send_command", send)
+    return commands
+
+
+@pytest.mark.parametrize(("word", "verb"), [(w, v) for w, (v, _) in TRANSFER_WORDS.items()])
+def test_a_word_about_a_transfer_sends_its_verb(word: str, verb: str, sent: list[Command]) -> None:
+    """Id, actor, reason and expected version travel with it."""
+    options = ["--actor", "ann", "--reason", "too far", "--expected-version", "2"]
+    result = RUNNER.invoke(command.app, [word, TRANSFER, *options])
+    assert (result.exit_code, result.output) == (0, f"accepted: {TRANSFER}, version 3\n")
+    [asked] = sent
+    assert (asked.verb, asked.entity_id, asked.actor) == (verb, TRANSFER, "ann")
+    assert (asked.reason, asked.expected_version) == ("too far", 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "fields"),
+    [
+        (["edit", TRANSFER, "9"], {"entity_id": TRANSFER, "quantity_units": 9}),
+        (["close-need", "need-TEA-1"], {"entity_id": "need-TEA-1"}),
+        (
+            ["order-transfer", "TEA", "A", "B", "5"],
+            {"sku": "TEA", "site": "A", "to_site": "B", "quantity_units": 5},
+        ),
+        (["release-buffer", "TEA", "A"], {"sku": "TEA", "site": "A", "quantity_units": 0}),
+        (["release-buffer", "TEA", "A", "4"], {"quantity_units": 4}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_the_other_words_send_what_they_were_given(
+    words: list[str], fields: dict[str, object], sent: list[Command]
+) -> None:
+    """The verb is the word; what was left out has its default."""
+    assert RUNNER.invoke(command.app, words).exit_code == 0
+    [asked] = sent
+    assert asked.verb.replace("_transfer", "").replace("_", "-") in words[0]
+    assert {name: getattr(asked, name) for name in fields} == fields
+    assert asked.expected_version is None
+
+
+def test_every_verb_of_a_person_has_a_word() -> None:
+    """Shipments are assigned by the planning fold; all else can be said at a terminal."""
+    words = {info.name or info.callback.__name__ for info in command.app.registered_commands}  # type: ignore[union-attr] # each has a callback
+    transfer_verbs = {verb for verb, _ in TRANSFER_WORDS.values()}
+    others = {"edit": "edit_transfer", "close-need": "close_need"}
+    others |= {"order-transfer": "order_transfer", "release-buffer": "release_buffer"}
+    assert words == {*TRANSFER_WORDS, *others}
+    assert transfer_verbs | set(others.values()) == set(COMMAND_VERBS) - {"assign_shipment"}
+    assert {ENTITY_KINDS[verb] for verb in transfer_verbs} == {"transfer"}
+
+
+def test_the_same_command_twice_has_two_ids(sent: list[Command]) -> None:
+    """An id is carried out once: whoever asks again means it."""
+    for _ in range(2):
+        RUNNER.invoke(command.app, ["approve", TRANSFER])
+    assert len({asked.command_id for asked in sent}) == 2
+
+
+def test_without_an_actor_it_is_the_login_name(
+    sent: list[Command], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user id without a name, as in containers, is asked to say who decides."""
+    monkeypatch.setattr("getpass.getuser", lambda: "bob")
+    RUNNER.invoke(command.app, ["approve", TRANSFER])
+    assert [asked.actor for asked in sent] == ["bob"]
+
+    def nobody() -> str:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    result = RUNNER.invoke(command.app, ["approve", TRANSFER])
+    assert str(result.exception) == "this user has no login name: say who decides by --actor"
+    assert len(sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["approve", "need-TEA-1"], "approve_transfer takes the id of a transfer and no SKU"),
+        (["close-need", TRANSFER], "close_need takes the id of a need and no SKU"),
+        (["order-transfer", "TEA", "A", "A", "5"], "order_transfer takes two different sites"),
+        (["approve", "TEA"], "entity_id 'TEA': String should match pattern"),
+        (["release-buffer", "TEA", "A/B"], "site 'A/B': String should match pattern"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_makes_no_sense_is_never_sent(
+    words: list[str], sentence: str, sent: list[Command]
+) -> None:
+    """Exit code 1, and the field with what was given."""
+    result = RUNNER.invoke(command.app, words)
+    assert result.exit_code == REFUSED_CODE
+    assert result.output.startswith(sentence)
+    assert sent == []
+
+
+@pytest.mark.parametrize("units", ["0", "-1", "many"])
+def test_a_quantity_is_a_number_of_at_least_one(units: str, sent: list[Command]) -> None:
+    """The command line itself refuses it, with its own code for a wrong use."""
+    result = RUNNER.invoke(command.app, ["order-transfer", "TEA", "A", "B", "--", units])
+    assert result.exit_code == 2
+    assert re.search(r"Invalid value|No such option", result.output)
+    assert sent == []
+
+
+def refused(**more: str | int) -> CommandRefused:
+    """Return a refusal."""
+    given = {"command_id": "c", "actor": "ann", "entity_id": TRANSFER, "at_ms": 1, **more}
+    return CommandRefused(reason="not_proposed", **given)  # type: ignore[arg-type] # mixed values
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (None, ("pending: no answer to command c yet", PENDING_CODE)),
+        (refused(), ("refused: not_proposed", REFUSED_CODE)),
+        (
+            refused(current_state="received", current_version=5),
+            ("refused: not_proposed (it is received, version 5)", REFUSED_CODE),
+        ),
+    ],
+)
+def test_an_answer_is_a_sentence_and_a_code(
+    answer: CommandRefused | None, told: tuple[str, int]
+) -> None:
+    """A refusal says what state the entity is in, where it is known."""
+    assert answer_sentence(answer, "c") == told
+
+
+def test_the_first_fault_is_told() -> None:
+    """With the field's name and what was given for it."""
+    with pytest.raises(ValidationError) as caught:
+        Command.model_validate({"command_id": "", "verb": "close_need", "actor": "a"})
+    assert refusal_sentence(caught.value).startswith("command_id '': ")
