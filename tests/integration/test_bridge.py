@@ -153,6 +153,21 @@ def test_nothing_is_lost_when_the_bridge_is_killed(floor: Floor) -> None:
     assert floor.logs.letters() == []
 
 
+def test_a_bridge_that_is_asked_to_end_leaves_nothing_undone(floor: Floor) -> None:
+    """Exit code 0 in mid-stream; what it took is in Kafka once, and the next one takes the rest."""
+    first = floor.bridge().ready()
+    device = f"gw-{RUN}"
+    gateway = floor.gateway(f"s-{RUN}", device)
+    gateway.send(range(1_500))
+    eventually(lambda: len(gateway.spool) < 1_400, "no receipts at all")
+    first.process.terminate()
+    assert first.ended() == 0
+    assert "bridge_ended" in first.log
+    floor.bridge().ready()
+    eventually(gateway.receipted, "receipts are missing")
+    assert set(floor.logs.scans(device)) == set(range(1_500))
+
+
 def test_the_second_of_two_bridges_refuses_to_start(floor: Floor) -> None:
     """The first lives on; after a crash the next starts at once."""
     first = floor.bridge().ready()
