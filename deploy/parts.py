@@ -33,8 +33,11 @@ class Part:
     """Blocking work before each start; raises ShelfstreamError."""
     probe: Callable[[], Awaitable[bool]] | None = None
     """None: ready as soon as it runs."""
-    on_ready: Callable[[], Awaitable[None]] | None = None
-    """Work after it became ready and before others see it so; raises ShelfstreamError."""
+    on_ready: Callable[[], Awaitable[bool]] | None = None
+    """Work after it became ready and before others see it so; False starts it again.
+
+    A ShelfstreamError ends the stack, or an optional part for good.
+    """
     is_task: bool = False
     """A task ends by itself, once; whoever needs it waits for that."""
     is_optional: bool = False

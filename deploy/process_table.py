@@ -33,9 +33,9 @@ class Hooks:
 
     kafka_answers: Hook[bool]
     """Tells whether Kafka answers an authenticated request."""
-    after_kafka: Hook[None]
+    after_kafka: Hook[bool]
     """Makes the topics and compares the installation, before anybody else sees Kafka."""
-    after_influx: Hook[None]
+    after_influx: Hook[bool]
     """Sets InfluxDB up."""
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from aiokafka.errors import KafkaError
+
 from deploy import influxdb_server, kafka_broker, mosquitto_broker
 from deploy.home import Home, take_lock, write_private
 from deploy.installation import confirm_installation
@@ -133,13 +135,18 @@ def _hooks(home: Home, plan: StackPlan, now_ms: int) -> Hooks:
     async def answers() -> bool:
         return await answers_metadata(kafka)
 
-    async def after_kafka() -> None:
-        await create_topics(kafka, plan.partition_count)
-        await await_coordinators(kafka)
-        await confirm_installation(kafka, record)
+    async def after_kafka() -> bool:
+        try:
+            await create_topics(kafka, plan.partition_count)
+            await await_coordinators(kafka)
+            await confirm_installation(kafka, record)
+        except KafkaError:
+            return False
+        return True
 
-    async def after_influx() -> None:
+    async def after_influx() -> bool:
         await asyncio.to_thread(influxdb_server.set_up, plan, influx)
+        return True
 
     return Hooks(kafka_answers=answers, after_kafka=after_kafka, after_influx=after_influx)
 

@@ -12,7 +12,7 @@ from deploy.home import PRIVATE_UMASK
 from deploy.logs import last_line, limit_log, open_log
 from deploy.parts import READY, SETTLED, Part, PartState, PartStatus, in_levels
 from deploy.restarts import RestartHistory
-from ingest.contracts.errors import ShelfstreamError
+from ingest.contracts.errors import ShelfstreamError, StackError
 
 PROBE_PAUSE_S: Final = 0.1
 LOG_CHECK_S: Final = 5.0
@@ -46,8 +46,10 @@ class Supervisor:
         A part that fails before the stack was ready, or whose `prepare` or `on_ready` raises,
         ends the stack: a stack that never worked should not look as if it did.
         """
-        tasks = [asyncio.create_task(self._keep(part)) for part in self._parts]
-        tasks.append(asyncio.create_task(self._limit_logs()))
+        tasks = [asyncio.create_task(self._keep(part), name=part.name) for part in self._parts]
+        tasks.append(asyncio.create_task(self._limit_logs(), name="the logs"))
+        for task in tasks:
+            task.add_done_callback(self._tell_failure)
         try:
             await self._watch(stop, on_ready)
         finally:
@@ -109,9 +111,7 @@ class Supervisor:
         try:
             if part.is_task:
                 return await ending
-            if await self._becomes_ready(part, ending):
-                if part.on_ready is not None:
-                    await part.on_ready()
+            if await self._becomes_ready(part, ending) and await self._is_set_up(part, ending):
                 self._note(part, "running", "")
                 self._ready[part.name].set()
             elif not ending.done():
@@ -121,8 +121,20 @@ class Supervisor:
             ending.cancel()
 
     async def _spawn(self, part: Part) -> Process:
+        try:
+            process = await self._start(part)
+        except OSError as error:
+            raise StackError(
+                f"{part.name} can't be started: {error.filename}: {error.strerror}"
+            ) from error
+        self._processes[part.name] = process
+        self.states[part.name].pid = process.pid
+        self._note(part, "starting", "")
+        return process
+
+    async def _start(self, part: Part) -> Process:
         with open_log(part.log) as log:
-            process = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 *part.argv,
                 # A pipe nobody writes to: a leash at the other end sees it close.
                 stdin=PIPE if part.is_task else DEVNULL,
@@ -133,10 +145,6 @@ class Supervisor:
                 umask=PRIVATE_UMASK,
                 preexec_fn=None if part.is_task else dying_with(os.getpid()),
             )
-        self._processes[part.name] = process
-        self.states[part.name].pid = process.pid
-        self._note(part, "starting", "")
-        return process
 
     async def _becomes_ready(self, part: Part, ending: "asyncio.Task[int]") -> bool:
         if part.probe is None:
@@ -148,6 +156,18 @@ class Supervisor:
                 return True
             await asyncio.wait({ending}, timeout=PROBE_PAUSE_S)
         return False
+
+    async def _is_set_up(self, part: Part, ending: "asyncio.Task[int]") -> bool:
+        if part.on_ready is None:
+            return True
+        work = asyncio.ensure_future(part.on_ready())
+        try:
+            # A process that dies meanwhile is started again, not waited for until a deadline.
+            await asyncio.wait({work, ending}, return_when=asyncio.FIRST_COMPLETED)
+            return not ending.done() and await work
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
 
     def _end_task(self, part: Part, code: int) -> bool:
         self.states[part.name].pid = None
@@ -162,6 +182,13 @@ class Supervisor:
         self._note(part, "failed", reason)
         if not part.is_optional:
             self._fatal = reason
+            self._changed.set()
+
+    def _tell_failure(self, task: "asyncio.Task[None]") -> None:
+        # Without this a part would just not be kept any more, and nobody would hear of it.
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._fatal = f"the supervisor of {task.get_name()} failed: {error!r}"
             self._changed.set()
 
     async def _back_off(self, part: Part, history: RestartHistory, code: int) -> None:

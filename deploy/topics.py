@@ -49,8 +49,8 @@ async def create_topics(
         StackError: The broker refused a topic.
     """
     admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=REQUEST_TIMEOUT_MS)
-    await admin.start()
     try:
+        await admin.start()
         present = await partition_counts(admin)
         check_partition_counts(topics, partition_count, present)
         missing = [topic for topic in topics if topic.name not in present]
@@ -73,8 +73,8 @@ async def await_coordinators(settings: KafkaSettings) -> None:
         StackError: It did not in time.
     """
     admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=REQUEST_TIMEOUT_MS)
-    await admin.start()
     try:
+        await admin.start()
         async with asyncio.timeout(LEADER_WAIT_S):
             for kind in (GROUP_COORDINATOR, TRANSACTION_COORDINATOR):
                 while not await _has_coordinator(admin, kind):  # noqa: ASYNC110 - a broker sends no event

@@ -61,4 +61,5 @@ def configure_logs(level: int = logging.INFO) -> None:
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in _NOISY:
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logger = logging.getLogger(name)
+        logger.setLevel(max(logger.level, logging.ERROR))  # a command may have silenced it

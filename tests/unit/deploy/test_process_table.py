@@ -21,10 +21,6 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path)
 
 
-async def nothing() -> None:
-    """Do nothing after a part."""
-
-
 async def yes() -> bool:
     """Answer for a part."""
     return True
@@ -32,7 +28,7 @@ async def yes() -> bool:
 
 def table(home: Home, *, influx_url: str = "", **options: object) -> dict[str, Part]:
     """Return the parts of a start by name."""
-    hooks = Hooks(kafka_answers=yes, after_kafka=nothing, after_influx=nothing)
+    hooks = Hooks(kafka_answers=yes, after_kafka=yes, after_influx=yes)
     asked = StackOptions.model_validate(options)
     parts = part_table(home, plan_of(home, asked), asked, hooks=hooks, influx_url=influx_url)
     return {part.name: part for part in parts}

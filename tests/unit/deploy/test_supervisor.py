@@ -134,10 +134,90 @@ def test_a_part_that_never_works_ends_the_stack(tmp_path: Path) -> None:
 def test_a_refusal_when_ready_ends_the_stack(tmp_path: Path) -> None:
     """What follows a part's readiness may refuse, for instance another installation."""
 
-    async def refuse() -> None:
+    async def refuse() -> bool:
         raise StackError("this is another installation")
 
     part = Part(name="part", argv=SLEEPER, log=tmp_path / "p.log", on_ready=refuse)
     watched, failure = run(part)
     assert failure == "this is another installation"
     assert not any(psutil.pid_exists(pid) for pid in watched.pids)
+
+
+def test_a_missing_program_is_a_sentence(tmp_path: Path) -> None:
+    """It ends the stack at once, where the part is needed; the rest runs where it is not."""
+    absent = str(tmp_path / "no-such-broker")
+    part = Part(name="broker", argv=[absent], log=tmp_path / "b.log")
+    _, failure = run(part)
+    assert failure == f"broker can't be started: {absent}: No such file or directory"
+    optional = Part(name="extra", argv=[absent], log=tmp_path / "e.log", is_optional=True)
+    watched, failure = run(optional, Part(name="main", argv=SLEEPER, log=tmp_path / "m.log"))
+    assert not failure
+    assert watched.was_ready
+    assert ("extra", "failed") in watched.seen
+
+
+def test_a_process_that_dies_while_it_is_set_up_is_started_again(tmp_path: Path) -> None:
+    """The set-up of the dead one is given up: it would wait for an answer until its deadline."""
+    given_up: list[bool] = []
+    made: list[Watched] = []
+
+    async def set_up() -> bool:
+        if given_up:
+            return True
+        [pid] = made[0].pids
+        psutil.Process(pid).kill()
+        try:
+            await asyncio.sleep(DEADLINE_S)
+        finally:
+            given_up.append(True)
+        return True
+
+    part = Part(name="part", argv=SLEEPER, log=tmp_path / "p.log", on_ready=set_up)
+
+    async def both() -> str:
+        made.append(Watched([part]))
+        return await made[0].run()
+
+    assert not asyncio.run(both())
+    assert made[0].was_ready
+    assert made[0].supervisor.states["part"].restarts == 1
+    assert given_up == [True]
+
+
+def test_what_is_not_well_after_all_is_started_again(tmp_path: Path) -> None:
+    """A broker that stumbles during its set-up is no reason to end the whole stack."""
+    answers = iter([False, True])
+
+    async def set_up() -> bool:
+        return next(answers)
+
+    watched, failure = run(Part(name="p", argv=SLEEPER, log=tmp_path / "p.log", on_ready=set_up))
+    assert not failure
+    assert watched.was_ready
+    assert len(watched.pids) == 2
+    assert not any(psutil.pid_exists(pid) for pid in watched.pids)
+
+
+def test_an_error_of_the_supervisor_is_never_silent(tmp_path: Path) -> None:
+    """What nobody foresaw ends the stack with a sentence, instead of a start that never ends."""
+
+    async def broken() -> bool:
+        raise ZeroDivisionError("a slip")
+
+    part = Part(name="part", argv=SLEEPER, log=tmp_path / "p.log", probe=broken)
+    watched, failure = run(part)
+    assert failure == "the supervisor of part failed: ZeroDivisionError('a slip')"
+    assert not any(psutil.pid_exists(pid) for pid in watched.pids)
+
+
+def test_files_of_a_process_are_its_owners_only(tmp_path: Path) -> None:
+    """Logs and data are made so that others can't read them."""
+    made = tmp_path / "data"
+
+    async def is_made() -> bool:
+        return made.is_file()
+
+    argv = ["sh", "-c", f"echo hello; touch {made}; exec sleep 600"]
+    log = tmp_path / "logs" / "p.log"
+    run(Part(name="p", argv=argv, log=log, probe=is_made))
+    assert [path.stat().st_mode & 0o777 for path in (log, made)] == [0o600, 0o600]
