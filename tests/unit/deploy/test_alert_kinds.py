@@ -15,7 +15,7 @@ def raised_kinds() -> set[str]:
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "AlertRaised":
                 [kind] = [word.value for word in call.keywords if word.arg == "kind"]
-                kinds |= {n.value for n in ast.walk(kind) if isinstance(n, ast.Constant)}
+                kinds |= {str(n.value) for n in ast.walk(kind) if isinstance(n, ast.Constant)}
     return kinds
 
 
