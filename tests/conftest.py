@@ -26,7 +26,7 @@ settings.register_profile(
     "fast", max_examples=15, deadline=None, suppress_health_check=_SLOW_MACHINES_TOO
 )
 settings.register_profile(
-    "full", max_examples=100, deadline=None, suppress_health_check=_SLOW_MACHINES_TOO
+    "full", max_examples=60, deadline=None, suppress_health_check=_SLOW_MACHINES_TOO
 )
 settings.load_profile("full")  # `make check` asks for the fast one by `--hypothesis-profile`
 INFLUX_TIMEOUT_S = 90.0

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.contracts.topics import DEAD_LETTERS, EVENTS
@@ -28,14 +28,11 @@ from tests.property.fold_scripts import (
 )
 from tests.unit.streams.builders import T0, Story
 
-EXAMPLES = settings(max_examples=40, deadline=None)
-
 
 def _on_the_way(transfer: Any) -> int:
     return int(transfer.dispatched_units - transfer.received_units - transfer.lost_units)
 
 
-@EXAMPLES
 @given(scripts(), st.sets(st.integers(0, STEPS_MAX)), st.sets(st.integers(0, STEPS_MAX)))
 def test_state_and_outputs_do_not_depend_on_drains_or_restores(
     script: list[Step], drained: set[int], restored: set[int]
@@ -54,7 +51,6 @@ def test_state_and_outputs_do_not_depend_on_drains_or_restores(
     assert other.said() == plain.said()
 
 
-@EXAMPLES
 @given(scripts(), st.data())
 def test_frame_borders_do_not_matter(script: list[Step], data: st.DataObject) -> None:
     """Items received together fold the same in one frame as in many."""
@@ -70,7 +66,6 @@ def test_frame_borders_do_not_matter(script: list[Step], data: st.DataObject) ->
     assert story.said() == plain.said()
 
 
-@EXAMPLES
 @given(scripts())
 def test_duplicates_change_nothing(script: list[Step]) -> None:
     """Readings, scans and commands may come twice, at once and again at the end."""
@@ -90,7 +85,6 @@ def test_duplicates_change_nothing(script: list[Step]) -> None:
     assert set(letters) <= set(letters_again)
 
 
-@EXAMPLES
 @given(scripts(ReadingInput), st.randoms(use_true_random=False))
 def test_readings_may_come_in_any_order(script: list[Step], shuffle: Any) -> None:
     """The newest observed reading of each channel counts, whatever the order."""
@@ -113,7 +107,6 @@ def test_readings_may_come_in_any_order(script: list[Step], shuffle: Any) -> Non
     assert seen(shuffled) == seen(unique)
 
 
-@EXAMPLES
 @given(scripts())
 def test_the_table_is_the_sum_of_the_ledger(script: list[Step]) -> None:
     """Book, reserved and value of each level are the sums of its movements; each id is once."""
@@ -137,7 +130,6 @@ def test_the_table_is_the_sum_of_the_ledger(script: list[Step]) -> None:
     assert len(ids) == len(set(ids))
 
 
-@EXAMPLES
 @given(scripts(ScanInput))
 def test_each_scan_leaves_one_movement_at_its_site(script: list[Step]) -> None:
     """No scan vanishes: it has one movement of its own, or a dead letter, or is a repeat."""
@@ -160,7 +152,6 @@ def test_each_scan_leaves_one_movement_at_its_site(script: list[Step]) -> None:
         assert posted or f"too_old-0-{cause}".encode() in letters
 
 
-@EXAMPLES
 @given(scripts())
 def test_units_are_conserved(script: list[Step]) -> None:
     """On hand, on the way and lost are what came in from outside less what went out."""
@@ -191,7 +182,6 @@ def test_units_are_conserved(script: list[Step]) -> None:
         assert sums == moving
 
 
-@EXAMPLES
 @given(scripts())
 def test_breaches_open_and_clear_in_turn(script: list[Step]) -> None:
     """Of each kind at each level: opened, cleared, opened; a clear names the opened one."""
@@ -213,7 +203,6 @@ def test_breaches_open_and_clear_in_turn(script: list[Step]) -> None:
     assert not is_open
 
 
-@EXAMPLES
 @given(scripts())
 def test_nobody_is_asked_to_give_what_it_must_keep(script: list[Step]) -> None:
     """An automatic transfer never takes a donor below what it keeps."""
@@ -225,7 +214,6 @@ def test_nobody_is_asked_to_give_what_it_must_keep(script: list[Step]) -> None:
             assert free - event.transfer.quantity_units >= numbers["donor_kept_units"]
 
 
-@EXAMPLES
 @given(scripts())
 def test_a_position_counts_nothing_twice(script: list[Step]) -> None:
     """What is expected and on order at a level is what its open transfers and request say."""
@@ -252,7 +240,6 @@ def test_a_position_counts_nothing_twice(script: list[Step]) -> None:
     assert len(open_needs) == len({(need.sku, need.site) for need in open_needs})
 
 
-@EXAMPLES
 @given(scripts())
 def test_each_command_is_answered_once(script: list[Step]) -> None:
     """Accepted or refused, and never again."""
@@ -263,7 +250,6 @@ def test_each_command_is_answered_once(script: list[Step]) -> None:
     assert answers == Counter(asked)
 
 
-@EXAMPLES
 @given(scripts(ReferenceInput, ScanInput))
 def test_reference_data_survives_a_restore(script: list[Step]) -> None:
     """Rules after a restore are those before it: the next shortage is judged the same."""

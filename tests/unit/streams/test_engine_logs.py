@@ -74,6 +74,7 @@ def test_libraries_are_heard_from_warnings_on_and_the_noisy_ones_from_errors(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """In the same form as our own words."""
+    logging.getLogger("aiokafka").setLevel(logging.NOTSET)  # the command's tests silence it
     configure_logs()
     logging.getLogger("some.library").info("nothing")
     logging.getLogger("some.library").warning("heard")
