@@ -27,6 +27,8 @@ def shelfstream(
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         port = nobody.getsockname()[1]
+    # The command silences aiokafka for its whole process, which is ours here.
+    monkeypatch.setattr(logging.getLogger("aiokafka"), "setLevel", lambda _: None)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SHELFSTREAM_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SHELFSTREAM_KAFKA_BOOTSTRAP", f"127.0.0.1:{port}")
