@@ -26,14 +26,14 @@ down: ## end the local stack
 	@$(SHELFSTREAM) down
 
 influxdb: bootstrap ## build InfluxDB into the cache, once, some minutes
-	@$(PYTHON) -m deploy.influxdb_build
+	@$(PYTHON) -m deploy.stack.influxdb_build
 
 test: bootstrap ## every test but the long ones, on real brokers
-	@$(PYTHON) -m deploy.prepare --influxdb
+	@$(PYTHON) -m deploy.stack.prepare --influxdb
 	@$(PYTHON) -m pytest
 
 test-long: bootstrap ## every test, the long ones too
-	@$(PYTHON) -m deploy.prepare --influxdb
+	@$(PYTHON) -m deploy.stack.prepare --influxdb
 	@$(PYTHON) -m pytest --run-long
 
 check: python ## format, lint, types, import rules, fast tests; under a minute
@@ -49,4 +49,4 @@ format: python ## let ruff format and repair the tree
 
 SEEDS ?= 200
 sim: python ## the whole system in memory: SEEDS=200 of them, or one again by SEED=17
-	@$(PYTHON) -m simulators.sim_main $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+	@$(PYTHON) -m simulators.whole.main $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from deploy.home import Home
-from deploy.influxdb_server import influxd_program
-from deploy.local import await_part, running_stack
-from deploy.plan import StackOptions
+from deploy.stack.home import Home
+from deploy.stack.influxdb_server import influxd_program
+from deploy.stack.local import await_part, running_stack
+from deploy.stack.plan import StackOptions
 from ingest.contracts.settings import (
     HOME_VARIABLE,
     InfluxSettings,

@@ -3,8 +3,8 @@
 import uuid
 from dataclasses import dataclass
 
-from deploy.home import Home
-from deploy.state import StackState, read_state
+from deploy.stack.home import Home
+from deploy.stack.state import StackState, read_state
 from ingest.contracts.settings import InfluxSettings, KafkaSettings, MqttSettings
 
 

@@ -31,12 +31,12 @@ from deploy.commands.simulate import (
     settings_given,
 )
 from deploy.commands.verify import compared, new_barrier_id
-from deploy.home import HOME_NAME_DEFAULT, Home, is_locked
-from deploy.local import running_stack
-from deploy.plan import StackOptions
 from deploy.simulated import load_network
-from deploy.stack import OWN_GROUPS
-from deploy.state import read_state
+from deploy.stack.home import HOME_NAME_DEFAULT, Home, is_locked
+from deploy.stack.local import running_stack
+from deploy.stack.plan import StackOptions
+from deploy.stack.run import OWN_GROUPS
+from deploy.stack.state import read_state
 from ingest.contracts.errors import StackError
 from ingest.contracts.settings import ENV_PREFIX, HOME_VARIABLE
 from simulators.board import Board

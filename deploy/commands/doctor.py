@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.findings import findings
-from deploy.home import home_of
+from deploy.stack.findings import findings
+from deploy.stack.home import home_of
 
 MARKS = {"good": "[green]good[/]", "optional": "[yellow]missing[/]", "bad": "[bold red]bad[/]"}
 

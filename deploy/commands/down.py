@@ -5,8 +5,8 @@ from pathlib import Path
 
 import typer
 
-from deploy.home import home_of
-from deploy.local import stop_stack
+from deploy.stack.home import home_of
+from deploy.stack.local import stop_stack
 
 
 def down() -> None:

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from deploy.home import home_of
-from deploy.state import read_state
-from deploy.tables import status_table
+from deploy.stack.home import home_of
+from deploy.stack.state import read_state
+from deploy.stack.tables import status_table
 from ingest.contracts.errors import StackError
 
 

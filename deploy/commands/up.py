@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
-from deploy.home import Home, home_of
-from deploy.local import start_stack
-from deploy.parts import SETTLED, PartState
-from deploy.plan import StackOptions
-from deploy.stack import install_parts, run_stack
-from deploy.state import Phase, read_state
-from deploy.tables import COLOURS, status_table
+from deploy.stack.home import Home, home_of
+from deploy.stack.local import start_stack
+from deploy.stack.parts import SETTLED, PartState
+from deploy.stack.plan import StackOptions
+from deploy.stack.run import install_parts, run_stack
+from deploy.stack.state import Phase, read_state
+from deploy.stack.tables import COLOURS, status_table
 from ingest.contracts.errors import StackError
 
 

@@ -8,7 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from ingest.contracts.settings import KafkaSettings
-from simulators.memory import InMemoryInputLog, InMemoryStateLog, MemoryKafka
+from simulators.whole.memory import InMemoryInputLog, InMemoryStateLog, MemoryKafka
 from streams.engine.adapters.connection import client_options
 from streams.engine.adapters.kafka import KafkaLogs
 from streams.engine.adapters.reader import read_topic

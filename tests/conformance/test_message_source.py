@@ -13,8 +13,8 @@ from ingest.adapters.mqtt_presence import Presence
 from ingest.contracts.errors import BridgeTakenError
 from ingest.contracts.settings import MqttSettings
 from ingest.ports import UNACKNOWLEDGED, Message, MessageSource
-from simulators.memory_bridge import InMemoryMessageSource
-from simulators.memory_mqtt import MemoryMqtt
+from simulators.whole.memory_bridge import InMemoryMessageSource
+from simulators.whole.memory_mqtt import MemoryMqtt
 
 DEADLINE_S = 15.0
 SITE = f"site-{uuid.uuid4().hex[:8]}"

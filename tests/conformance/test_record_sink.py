@@ -19,8 +19,8 @@ from ingest.contracts.topics import (
     Topic,
 )
 from ingest.ports import RecordSink, SendHandle
-from simulators.memory_bridge import InMemoryRecordSink
-from simulators.memory_kafka import MemoryKafka
+from simulators.whole.memory_bridge import InMemoryRecordSink
+from simulators.whole.memory_kafka import MemoryKafka
 from streams.engine.adapters.reader import end_offsets, read_topic
 
 DEADLINE_S = 20.0

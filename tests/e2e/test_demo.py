@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.home import HOME_NAME_DEFAULT, Home, is_locked
-from deploy.state import read_state
+from deploy.stack.home import HOME_NAME_DEFAULT, Home, is_locked
+from deploy.stack.state import read_state
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from deploy.home import Home
-from deploy.local import running_stack
-from deploy.plan import StackOptions
+from deploy.stack.home import Home
+from deploy.stack.local import running_stack
+from deploy.stack.plan import StackOptions
 from ingest.contracts.settings import HOME_VARIABLE
 
 COMMAND_S_MAX = 240

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deploy.plan import StackOptions
+from deploy.stack.plan import StackOptions
 from tests.integration.pipeline import Pipeline, running_pipeline
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

@@ -8,10 +8,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from influxdb_client.client.influxdb_client import InfluxDBClient
 
-from deploy.installation import check_installation, confirm_installation
-from deploy.kafka_broker import DIRECT_MIB_MAX, METASPACE_MIB_MAX
-from deploy.plan import read_plan
-from deploy.probes import accepts_mqtt_login
+from deploy.stack.installation import check_installation, confirm_installation
+from deploy.stack.kafka_broker import DIRECT_MIB_MAX, METASPACE_MIB_MAX
+from deploy.stack.plan import read_plan
+from deploy.stack.probes import accepts_mqtt_login
 from deploy.topics import answers_metadata, create_topics
 from ingest.contracts.errors import InstallationError, PartitionCountError
 from ingest.contracts.reference import Installation

@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.home import Home, is_locked
-from deploy.local import start_stack, stop_stack
-from deploy.plan import StackOptions, read_plan
-from deploy.state import StackState, read_state
+from deploy.stack.home import Home, is_locked
+from deploy.stack.local import start_stack, stop_stack
+from deploy.stack.plan import StackOptions, read_plan
+from deploy.stack.state import StackState, read_state
 from ingest.contracts.errors import InstallationError, StackError
 
 pytestmark = pytest.mark.integration
@@ -97,7 +97,13 @@ def test_two_supervisors_never_share_a_home(home: Home) -> None:
     pid = pid_of(home, "mosquitto")
     with pytest.raises(StackError, match="a stack already runs"):
         start(home)
-    argv = [sys.executable, "-m", "deploy.main", str(home.path), MOSQUITTO_ONLY.model_dump_json()]
+    argv = [
+        sys.executable,
+        "-m",
+        "deploy.stack.main",
+        str(home.path),
+        MOSQUITTO_ONLY.model_dump_json(),
+    ]
     second = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert second.returncode == 1
     assert "a stack already runs" in second.stderr
@@ -158,7 +164,7 @@ def test_a_leash_kills_grandchildren(tmp_path: Path) -> None:
     """When the holder of the pipe goes, a command's own children go with it."""
     script = "sleep 600 & echo $! > pid; wait"
     holder = subprocess.Popen(
-        [sys.executable, "-m", "deploy.leash", "sh", "-c", f"cd {tmp_path}; {script}"],
+        [sys.executable, "-m", "deploy.stack.leash", "sh", "-c", f"cd {tmp_path}; {script}"],
         stdin=subprocess.PIPE,
     )
     pid_file = tmp_path / "pid"

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.home import Home
-from deploy.plan import StackOptions
-from deploy.state import PartReport, read_state
+from deploy.stack.home import Home
+from deploy.stack.plan import StackOptions
+from deploy.stack.state import PartReport, read_state
 from tests.integration.pipeline import Pipeline, running_pipeline
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

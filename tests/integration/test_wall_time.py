@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.plan import StackOptions
-from deploy.state import read_state
+from deploy.stack.plan import StackOptions
+from deploy.stack.state import read_state
 from tests.integration.pipeline import Pipeline, running_pipeline
 
 pytestmark = pytest.mark.integration

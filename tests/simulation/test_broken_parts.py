@@ -9,11 +9,11 @@ import pytest
 
 from ingest.contracts.topics import MOVEMENTS
 from ingest.ports import SendHandle
-from simulators.harness import Whole, run_seed
-from simulators.harness_options import FAULT_KINDS, Options, draw
-from simulators.harness_system import SimulationError
-from simulators.memory import InMemoryRecordSink, InMemoryStateLog
-from simulators.memory_bridge import InMemorySendHandle
+from simulators.whole.harness import Whole, run_seed
+from simulators.whole.harness_options import FAULT_KINDS, Options, draw
+from simulators.whole.harness_system import SimulationError
+from simulators.whole.memory import InMemoryRecordSink, InMemoryStateLog
+from simulators.whole.memory_bridge import InMemorySendHandle
 from streams.contracts.ledger import MOVEMENT_FRAMES
 from streams.engine.fold import Changes, Fold, FoldSpec, Output
 from streams.engine.ports import Applied

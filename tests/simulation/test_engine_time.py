@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from simulators.loop import virtual_loop
-from simulators.memory import InMemoryInputLog, InMemoryStateLog, MemoryKafka
+from simulators.whole.loop import virtual_loop
+from simulators.whole.memory import InMemoryInputLog, InMemoryStateLog, MemoryKafka
 from streams.engine.fold import Changes, FoldSpec
 from streams.engine.partition import PartitionRunner
 from streams.engine.settings import EngineSettings

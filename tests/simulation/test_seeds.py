@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from simulators.harness import run_seed
+from simulators.whole.harness import run_seed
 
 SEEDS: Final = range(1, 51)
 REGRESSION_SEEDS: Final[dict[int, str]] = {
@@ -16,7 +16,7 @@ REGRESSION_SEEDS: Final[dict[int, str]] = {
     103: "the harness stopped the alert fold before it had heard the last breach",
     225: "a timer that was put off came up before others that were due first",
 }
-"""Seeds that once broke a promise, and which; drawn as `simulators.harness_options` draws now."""
+"""Seeds that once broke a promise, and which; drawn as `harness_options` draws now."""
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -39,7 +39,7 @@ def test_same_seed_same_bytes() -> None:
 
 def _digest(hash_seed: str) -> str:
     ended = subprocess.run(
-        [sys.executable, "-m", "simulators.sim_main", "--seed", "5"],
+        [sys.executable, "-m", "simulators.whole.main", "--seed", "5"],
         env={**os.environ, "PYTHONHASHSEED": hash_seed},  # noqa: TID251 - a test's child process
         capture_output=True,
         text=True,

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from deploy import findings as doctor
-from deploy import influxdb_server, mosquitto_broker
-from deploy.findings import Finding, findings
-from deploy.home import Home, take_lock
-from deploy.parts import PartState
-from deploy.plan import StackOptions, plan_of
-from deploy.state import write_state
+from deploy.stack import findings as doctor
+from deploy.stack import influxdb_server, mosquitto_broker
+from deploy.stack.findings import Finding, findings
+from deploy.stack.home import Home, take_lock
+from deploy.stack.parts import PartState
+from deploy.stack.plan import StackOptions, plan_of
+from deploy.stack.state import write_state
 from ingest.contracts.errors import StackError
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.home import Home, home_of, is_locked, take_lock, write_private
-from deploy.logs import last_line, limit_log
-from deploy.parts import PartState
-from deploy.state import kill_orphans, orphans, read_state, write_state
+from deploy.stack.home import Home, home_of, is_locked, take_lock, write_private
+from deploy.stack.logs import last_line, limit_log
+from deploy.stack.parts import PartState
+from deploy.stack.state import kill_orphans, orphans, read_state, write_state
 from ingest.contracts.errors import StackError
 
 

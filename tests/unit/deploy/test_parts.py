@@ -4,8 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from deploy.parts import Part, chosen, in_levels
-from deploy.restarts import DELAY_S_FAILED, DELAY_S_MAX, RESTARTS_MAX, WINDOW_S, RestartHistory
+from deploy.stack.parts import Part, chosen, in_levels
+from deploy.stack.restarts import (
+    DELAY_S_FAILED,
+    DELAY_S_MAX,
+    RESTARTS_MAX,
+    WINDOW_S,
+    RestartHistory,
+)
 from ingest.contracts.errors import StackError
 
 

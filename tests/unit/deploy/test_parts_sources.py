@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy import influxdb_server, kafka_jars
-from deploy.cache import cache_path, is_complete, mark_complete, work_folder
-from deploy.influxdb_build import GO_MOD, INFLUXDB_VERSION, build, built_influxd
+from deploy.stack import influxdb_server, kafka_jars
+from deploy.stack.cache import cache_path, is_complete, mark_complete, work_folder
+from deploy.stack.influxdb_build import GO_MOD, INFLUXDB_VERSION, build, built_influxd
 from ingest.contracts.errors import StackError
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.home import Home
-from deploy.kafka_broker import server_properties
-from deploy.mosquitto_broker import ACCESS_RULES, configuration
-from deploy.plan import (
+from deploy.stack.home import Home
+from deploy.stack.kafka_broker import server_properties
+from deploy.stack.mosquitto_broker import ACCESS_RULES, configuration
+from deploy.stack.plan import (
     PORT_NAMES,
     StackOptions,
     StackPlan,

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy import influxdb_server, process_table
-from deploy.home import Home
-from deploy.kafka_broker import broker_argv
-from deploy.parts import Part, in_levels
-from deploy.plan import StackOptions, plan_of
-from deploy.process_table import NO_INFLUX_SENTENCE, Hooks, part_table
+from deploy.stack import influxdb_server, process_table
+from deploy.stack.home import Home
+from deploy.stack.kafka_broker import broker_argv
+from deploy.stack.parts import Part, in_levels
+from deploy.stack.plan import StackOptions, plan_of
+from deploy.stack.process_table import NO_INFLUX_SENTENCE, Hooks, part_table
 
 APPS = ["bridge-0", "stock-0", "planning-0", "alert-fold", "alert-send", "alert-floor", "sink"]
 
@@ -85,7 +85,7 @@ def test_what_is_to_be_built_is_built_first(home: Home, monkeypatch: pytest.Monk
     parts = table(home)
     build = parts[process_table.INFLUX_BUILD]
     assert (build.is_task, build.is_optional, build.left_out) == (True, True, "")
-    assert "deploy.leash" in build.argv
+    assert "deploy.stack.leash" in build.argv
     assert parts["influxdb"].needs == (build.name,)
     assert [part.name for part in parts.values() if build.name in part.needs] == ["influxdb"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.parts import Part, PartState
-from deploy.supervisor import Supervisor
+from deploy.stack.parts import Part, PartState
+from deploy.stack.supervisor import Supervisor
 from ingest.contracts.errors import StackError
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]

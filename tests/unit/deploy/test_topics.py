@@ -3,8 +3,8 @@
 import pytest
 
 from deploy.commands.topics import kept
-from deploy.installation import check_installation
-from deploy.probes import connect_packet
+from deploy.stack.installation import check_installation
+from deploy.stack.probes import connect_packet
 from deploy.topics import check_partition_counts
 from ingest.contracts.errors import InstallationError, PartitionCountError
 from ingest.contracts.reference import Installation

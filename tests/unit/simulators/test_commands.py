@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from deploy.cli import make_app
 from deploy.commands.demo import DEMO_HOME_NAME
-from deploy.home import HOME_NAME_DEFAULT, Home, take_lock
+from deploy.stack.home import HOME_NAME_DEFAULT, Home, take_lock
 from ingest.contracts.errors import ShelfstreamError
 from ingest.contracts.settings import HOME_VARIABLE
 

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from simulators.loop import (
+from simulators.whole.loop import (
     DeadlockError,
     Process,
     StepLimitError,

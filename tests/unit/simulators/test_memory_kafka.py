@@ -8,10 +8,10 @@ from typing import TypeVar
 import pytest
 
 from ingest.contracts.errors import FencedError, LogGapError, TopicIdentityError
-from simulators.loop import virtual_loop
-from simulators.memory import InMemoryInputLog, InMemoryStateLog, MemoryKafka
-from simulators.memory_kafka import ProducerId
-from simulators.memory_link import BrokerGoneError, Link
+from simulators.whole.loop import virtual_loop
+from simulators.whole.memory import InMemoryInputLog, InMemoryStateLog, MemoryKafka
+from simulators.whole.memory_kafka import ProducerId
+from simulators.whole.memory_link import BrokerGoneError, Link
 from streams.engine.fold import Changes, FoldSpec, Output
 from streams.engine.ports import APPLIED_KEY, Applied
 from streams.engine.restore import fence, restore

@@ -6,8 +6,8 @@ import pytest
 
 from ingest.contracts.errors import BridgeTakenError
 from ingest.ports import UNACKNOWLEDGED
-from simulators.memory import InMemoryMessageSource, MemoryMqtt
-from simulators.memory_mqtt import MqttMessage, matches
+from simulators.whole.memory import InMemoryMessageSource, MemoryMqtt
+from simulators.whole.memory_mqtt import MqttMessage, matches
 
 
 def _source(mqtt: MemoryMqtt, receive_max: int = 100) -> InMemoryMessageSource:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ingest.contracts.errors import FencedError, FrameError
-from simulators.loop import virtual_loop
+from simulators.whole.loop import virtual_loop
 from streams.engine.fold import Changes, Fold, FoldSpec, Output
 from streams.engine.partition import PartitionRunner
 from streams.engine.ports import Applied, InputFacts, StateRecord

@@ -1,0 +1,1 @@
+"""The whole system in memory: doubles of Kafka, MQTT and time, driven by one seed."""
