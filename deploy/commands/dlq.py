@@ -12,7 +12,6 @@ import typer
 from pydantic import ValidationError
 
 from ingest.adapters.mqtt_client import MqttPublisher
-from ingest.contracts.errors import ShelfstreamError
 from ingest.contracts.events import DeadLetter
 from ingest.contracts.settings import KafkaSettings, MqttSettings, load
 from ingest.contracts.topics import DEAD_LETTERS, MQTT_ROOT
@@ -118,21 +117,15 @@ def unsendable(letter: DeadLetter) -> str | None:
 def _publish(letters: list[DeadLetter]) -> None:
     if not letters:
         return
-    try:
-        with MqttPublisher(load(MqttSettings, _environ())) as publisher:
-            for letter in letters:
-                publisher.publish(letter.origin, base64.b64decode(letter.payload_base64))
-                # Told one by one: where the broker goes away, those told need no second replay.
-                typer.echo(f"sent {letter.letter_id} to {letter.origin}")
-    except ShelfstreamError as error:
-        _fail(str(error))
+    with MqttPublisher(load(MqttSettings, _environ())) as publisher:
+        for letter in letters:
+            publisher.publish(letter.origin, base64.b64decode(letter.payload_base64))
+            # Told one by one: where the broker goes away, those told need no second replay.
+            typer.echo(f"sent {letter.letter_id} to {letter.origin}")
 
 
 def _letters(reason: str | None) -> list[DeadLetter]:
-    try:
-        return asyncio.run(_read(load(KafkaSettings, _environ()), reason))
-    except (ShelfstreamError, RuntimeError) as error:  # aiokafka's errors are the latter
-        _fail(str(error))
+    return asyncio.run(_read(load(KafkaSettings, _environ()), reason))
 
 
 async def _read(kafka: KafkaSettings, reason: str | None) -> list[DeadLetter]:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, Self, TypeAlias
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import InvalidProducerIdMapping, KafkaError, ProducerFenced
 
-from ingest.contracts.errors import FencedError
+from ingest.contracts.errors import FencedError, StalledError
 from ingest.contracts.settings import KafkaSettings
 from streams.engine.adapters.connection import (
     FETCH_PARTITION_BYTES_MAX,
@@ -28,6 +28,8 @@ from streams.engine.adapters.kafka import Pair, send_batches
 from streams.engine.fold import Output
 
 _POLL_MS: Final = 200
+READ_STALLED_MS_MAX: Final = 60_000
+"""A reader that knows where the end is gives up after this long without a step."""
 _FETCH_WAIT_MS: Final = 100
 _TRANSACTION_TIMEOUT_MS: Final = 30_000
 VISIBLE_WAIT_S_MAX: Final = 10.0
@@ -158,11 +160,18 @@ async def read_topic(
 
     Raises:
         InstallationError: There is no such topic.
+        StalledError: With `until_end`, nothing came for `READ_STALLED_MS_MAX` before the end.
     """
     async with TopicReader(kafka, topic, from_offsets=from_offsets) as reader:
         ends = await reader.ends() if until_end else {}
+        silent_polls = 0
         while not until_end or any(reader.positions[p] < end for p, end in ends.items()):
+            before = dict(reader.positions)
             records = await reader.poll()
+            # Positions also move over transaction markers, which are no records.
+            silent_polls = silent_polls + 1 if reader.positions == before else 0
+            if until_end and silent_polls * _POLL_MS > READ_STALLED_MS_MAX:
+                raise StalledError(f"{topic} gave nothing for {READ_STALLED_MS_MAX} ms")
             if until_end:
                 records = [record for record in records if record.offset < ends[record.partition]]
             if records:
