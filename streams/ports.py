@@ -15,8 +15,8 @@ class RecordSource(Protocol):
     async def commit(self) -> None:
         """Remember everything polled so far as done."""
 
-    async def lags(self) -> dict[tuple[str, int], int]:
-        """Return records not yet polled by (topic, partition)."""
+    async def lags(self) -> dict[tuple[str, str, int], int]:
+        """Return records not read yet by (group, topic, partition), other readers' too."""
 
 
 class PointsRefusedError(Exception):

@@ -26,6 +26,13 @@ from streams.settings import SinkSettings
 
 SINK_GROUP: Final = "shelfstream-sink"
 
+FOLD_GROUPS: Final = {
+    "shelfstream-stock": topics.INPUTS.name,
+    "shelfstream-planning": topics.PLANS.name,
+    "shelfstream-alerts": topics.ALERT_INPUTS.name,
+}
+"""The folds' consumer groups and what each reads: how far they are behind is drawn too."""
+
 MAPPERS: Final[dict[str, Callable[[bytes | None, bytes | None], list[str]]]] = {
     topics.STOCK.name: points.stock_lines,
     topics.MOVEMENTS.name: points.movement_lines,
@@ -113,8 +120,8 @@ class Sink:
         self._health_at_ms = now_ms
         lags = await self._source.lags()
         lines = [
-            points.lag_line(SINK_GROUP, topic, partition, lag, now_ms)
-            for (topic, partition), lag in sorted(lags.items())
+            points.lag_line(group, topic, partition, lag, now_ms)
+            for (group, topic, partition), lag in sorted(lags.items())
         ]
         lines.append(points.sink_line(self.records, self.lines, write_ms, self.refused, now_ms))
         await self._write(lines)

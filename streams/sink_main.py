@@ -9,10 +9,10 @@ from ingest.contracts.errors import SettingsError
 from ingest.contracts.settings import InfluxSettings, KafkaSettings
 from streams.adapters.influx import InfluxPointWriter
 from streams.adapters.letters import KafkaLetterBox
-from streams.engine.adapters.group import GroupReader
+from streams.adapters.watched import WatchedReader
 from streams.engine.adapters.reader import RecordWriter
 from streams.settings import SinkSettings
-from streams.sink import MAPPERS, SINK_GROUP, Sink
+from streams.sink import FOLD_GROUPS, MAPPERS, SINK_GROUP, Sink
 
 
 async def run(
@@ -30,8 +30,12 @@ async def run(
     """
     if not influx.url:
         raise SettingsError("SHELFSTREAM_INFLUX_URL is not set: the sink has nowhere to write")
-    source = GroupReader(
-        kafka, SINK_GROUP, sorted(MAPPERS), poll_records_max=settings.poll_records_max
+    source = WatchedReader(
+        kafka,
+        SINK_GROUP,
+        sorted(MAPPERS),
+        FOLD_GROUPS,
+        poll_records_max=settings.poll_records_max,
     )
     log = structlog.get_logger("sink")
     with InfluxPointWriter(influx, settings.write_timeout_ms) as writer:

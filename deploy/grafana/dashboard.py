@@ -41,7 +41,7 @@ PANELS: Final = (
     Panel(title="Transfers by state", kind="timeseries", query=queries.TRANSFERS_BY_STATE),
     Panel(title="Replenishment requests", kind="timeseries", query=queries.NEEDS_BY_STATE),
     Panel(title="Reading to breach", kind="timeseries", query=queries.BREACH_LATENCY, unit="ms"),
-    Panel(title="Records behind, by topic", kind="timeseries", query=queries.SINK_LAG),
+    Panel(title="Records behind, by reader", kind="timeseries", query=queries.READERS_LAG),
 )
 
 

@@ -83,8 +83,8 @@ BREACH_LATENCY: Final = f"""{_from("breach", "latency_ms")}
   |> group()
   |> aggregateWindow(every: v.windowPeriod, fn: max, createEmpty: false)"""
 
-SINK_LAG: Final = f"""{_from("pipeline_lag", "lag_records")}
-  |> group(columns: ["topic"])
+READERS_LAG: Final = f"""{_from("pipeline_lag", "lag_records")}
+  |> group(columns: ["group"])
   |> aggregateWindow(every: v.windowPeriod, fn: max, createEmpty: false)"""
 
 STOCK_VALUE: Final = f"""{_from("stock_level", "value_minor")}

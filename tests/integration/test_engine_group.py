@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ingest.contracts.settings import KafkaSettings
+from streams.adapters.watched import WatchedReader
 from streams.engine.adapters.group import GroupReader
 from streams.engine.adapters.reader import RecordWriter, topic_facts_if_up
 from streams.engine.ports import LogRecord
@@ -58,6 +59,26 @@ def test_named_offsets_are_where_the_next_member_begins(stack: Any) -> None:
                 await reader.commit({})
                 assert set((await reader.lags()).values()) == {0}
             assert await values_after(kafka, topic, 4) == [b"1", b"3", b"4", b"5"]
+
+    asyncio.run(scenario())
+
+
+def test_the_lag_of_another_group_is_told_too(stack: Any) -> None:
+    """Beside its own: what the other has committed against the end; nothing of an unknown one."""
+
+    async def scenario() -> None:
+        kafka: KafkaSettings = stack.kafka
+        async with filled_topic(kafka) as topic:
+            async with GroupReader(kafka, f"{topic}-other", [topic], poll_wait_ms=100) as other:
+                await poll_all(other, 6)
+                await other.commit({(topic, 0): 2})
+            watched = {f"{topic}-other": topic, f"{topic}-nobody": topic}
+            async with WatchedReader(kafka, topic, [topic], watched, poll_wait_ms=100) as reader:
+                await poll_all(reader, 6)
+                lags = await reader.lags()
+            assert {place[0] for place in lags} == {topic, f"{topic}-other"}
+            assert lags[f"{topic}-other", topic, 0] > 0
+            assert {lag for place, lag in lags.items() if place[0] == topic} == {0}
 
     asyncio.run(scenario())
 

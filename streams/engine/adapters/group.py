@@ -33,6 +33,7 @@ class GroupReader:
         session_timeout_ms: int = 6_000,
     ) -> None:
         """Prepare; `async with` connects."""
+        self._group = group
         self._topics = list(topics)
         self._poll_records_max = poll_records_max
         self._poll_wait_ms = poll_wait_ms
@@ -91,13 +92,15 @@ class GroupReader:
         except (CommitFailedError, IllegalStateError) as error:
             _log.warning("commit left to the new owner", topics=self._topics, reason=str(error))
 
-    async def lags(self) -> dict[tuple[str, int], int]:
-        """Return records (and markers) between position and end, by (topic, partition)."""
+    async def lags(self) -> dict[tuple[str, str, int], int]:
+        """Return records (and markers) not read yet, by (group, topic, partition)."""
         assigned = sorted(self._consumer.assignment())
-        if not assigned:
-            return {}
-        ends = await self._consumer.end_offsets(assigned)
+        ends = await self.end_offsets(assigned)
         return {
-            (tp.topic, tp.partition): ends[tp] - await self._consumer.position(tp)
+            (self._group, tp.topic, tp.partition): ends[tp] - await self._consumer.position(tp)
             for tp in assigned
         }
+
+    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the committed end of any partitions, read by this group or not."""
+        return dict(await self._consumer.end_offsets(partitions)) if partitions else {}

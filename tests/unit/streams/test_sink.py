@@ -39,9 +39,9 @@ class Source:
         """Remember."""
         self.committed = self.polled
 
-    async def lags(self) -> dict[tuple[str, int], int]:
+    async def lags(self) -> dict[tuple[str, str, int], int]:
         """Return nothing behind."""
-        return {("t", 0): 0}
+        return {("g", "t", 0): 0}
 
 
 class Writer:
