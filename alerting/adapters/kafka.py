@@ -1,7 +1,6 @@
 """The outbox, the event log, delivery results and what is known of them, on Kafka."""
 
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Self
 
 import msgspec
@@ -43,14 +42,9 @@ class GroupLog:
         await self._reader.__aenter__()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         """Leave the group."""
-        await self._reader.__aexit__(kind, error, trace)
+        await self._reader.__aexit__(*error)
 
     async def poll(self) -> Sequence[LogRecord]:
         """Return the next records, in order within a partition; empty after a short wait."""

@@ -35,10 +35,9 @@ from deploy.simulated import load_network
 from deploy.stack.home import HOME_NAME_DEFAULT, Home, is_locked
 from deploy.stack.local import running_stack
 from deploy.stack.plan import StackOptions
-from deploy.stack.run import OWN_GROUPS
+from deploy.stack.run import environment_of
 from deploy.stack.state import read_state
 from ingest.contracts.errors import StackError
-from ingest.contracts.settings import ENV_PREFIX, HOME_VARIABLE
 from simulators.board import Board
 from simulators.checking import TIMEOUT_S_DEFAULT, barrier_passed
 from simulators.compose import Surroundings, network_of, oracle_of, simulated, surroundings
@@ -132,12 +131,10 @@ class _Demo:
         console: Console,
         begun_s: float,
     ) -> None:
-        own = tuple(f"{ENV_PREFIX}{group}_" for group in OWN_GROUPS)
-        kept = {name: value for name, value in environ.items() if not name.startswith(own)}
         self._settings = settings
         self._home = home
         self._place: Surroundings = surroundings(
-            {**kept, HOME_VARIABLE: str(home.path)}, now_ms=now_ms, clock=time.monotonic
+            environment_of(home, environ), now_ms=now_ms, clock=time.monotonic
         )
         self._console = console
         self._begun_s = begun_s

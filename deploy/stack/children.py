@@ -4,8 +4,9 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -29,6 +30,12 @@ def leashed(argv: Sequence[str]) -> list[str]:
     which reaches one process only. The leash kills the whole group when its input closes.
     """
     return [sys.executable, "-m", "deploy.stack.leash", *argv]
+
+
+def import_path(environ: Mapping[str, str]) -> str:
+    """Return the PYTHONPATH of a child: it imports us from wherever the user stands."""
+    root = str(Path(__file__).parents[2])
+    return os.pathsep.join(filter(None, (root, environ.get("PYTHONPATH", ""))))
 
 
 def _tie(number: signal.Signals, parent_pid: int) -> None:

@@ -13,10 +13,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
-from deploy.stack.children import ending_with
+from deploy.stack.children import ending_with, import_path
 from deploy.stack.home import Home, is_locked
 from deploy.stack.logs import last_line, open_log
 from deploy.stack.parts import SETTLED
@@ -52,15 +51,13 @@ def start_stack(
     install_parts(say)
     home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     argv = [sys.executable, "-m", "deploy.stack.main", str(home.path), options.model_dump_json()]
-    root = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, (root, environ.get("PYTHONPATH", ""))))
     with open_log(home.log(SUPERVISOR)) as log:
         supervisor = subprocess.Popen(  # noqa: S603 - our own words
             argv,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**environ, "PYTHONPATH": path},
+            env={**environ, "PYTHONPATH": import_path(environ)},
             start_new_session=True,
             preexec_fn=ending_with(os.getpid()) if ends_with_caller else None,  # noqa: PLW1509 - allocates nothing
         )

@@ -2,15 +2,14 @@
 
 import asyncio
 import logging
-import os
 import signal
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Final
 
 from aiokafka.errors import KafkaError
 
 from deploy.stack import influxdb_server, kafka_broker, mosquitto_broker
+from deploy.stack.children import import_path
 from deploy.stack.home import Home, take_lock, write_private
 from deploy.stack.installation import confirm_installation
 from deploy.stack.kafka_jars import fetch_jars
@@ -151,15 +150,17 @@ def _hooks(home: Home, plan: StackPlan, now_ms: int) -> Hooks:
     return Hooks(kafka_answers=answers, after_kafka=after_kafka, after_influx=after_influx)
 
 
-def _environment(home: Home, environ: Mapping[str, str]) -> dict[str, str]:
+def environment_of(home: Home, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what a process of this home's stack reads its settings from.
+
+    What the stack decides itself is left out, so that its env file says it.
+    """
     own = tuple(f"{ENV_PREFIX}{group}_" for group in OWN_GROUPS)
     kept = {name: value for name, value in environ.items() if not name.startswith(own)}
-    root = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, (root, environ.get("PYTHONPATH", ""))))
-    # Children run from wherever the user stands, and their output goes to a file at once.
-    return {
-        **kept,
-        HOME_VARIABLE: str(home.path),
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONPATH": path,
-    }
+    return {**kept, HOME_VARIABLE: str(home.path)}
+
+
+def _environment(home: Home, environ: Mapping[str, str]) -> dict[str, str]:
+    # Its output goes to a file at once.
+    of_home = environment_of(home, environ)
+    return {**of_home, "PYTHONUNBUFFERED": "1", "PYTHONPATH": import_path(environ)}

@@ -1,6 +1,5 @@
 """How every MQTT client of the pipeline connects, and a publisher for tools."""
 
-from types import TracebackType
 from typing import Final, Self
 
 import paho.mqtt.client as mqtt
@@ -54,12 +53,7 @@ class MqttPublisher:
         self._client.loop_start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Disconnect."""
         self._client.disconnect()
         self._client.loop_stop()

@@ -6,7 +6,6 @@ also keeps the order between driven time and the events of that time.
 
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from types import TracebackType
 from typing import Final, Self
 
 import structlog
@@ -72,12 +71,7 @@ class DeviceLink:
         self._client.loop_start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Disconnect."""
         self._client.disconnect()
         self._client.loop_stop()

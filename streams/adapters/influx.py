@@ -5,7 +5,6 @@ The client's batching mode loses data silently, so batches, retries and offsets 
 
 import asyncio
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any, Self
 
 import urllib3
@@ -63,11 +62,6 @@ class InfluxPointWriter:
         """Return the writer."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Close the connections."""
         self._client.close()  # type: ignore[no-untyped-call]  # the client leaves it bare

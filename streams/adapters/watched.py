@@ -1,7 +1,6 @@
 """The sink's reader, which also looks how far the folds are behind: pipeline health to draw."""
 
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any, Self
 
 import structlog
@@ -40,15 +39,10 @@ class WatchedReader(GroupReader):
             await self._admin.close()
             raise
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         """Leave the group."""
         await self._admin.close()
-        await super().__aexit__(kind, error, trace)
+        await super().__aexit__(*error)
 
     async def lags(self) -> dict[tuple[str, str, int], int]:
         """Return records not yet read by (group, topic, partition), of all these groups."""

@@ -1,7 +1,6 @@
 """A consumer group that reads committed records and commits by hand: sinks, senders, the floor."""
 
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Final, Self
 
 import structlog
@@ -55,12 +54,7 @@ class GroupReader:
         await started(self._consumer)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         """Leave the group."""
         await self._consumer.stop()
 
