@@ -29,15 +29,21 @@ from tests.integration.bridge_process import (
 
 pytestmark = pytest.mark.integration
 
-RUN = uuid.uuid4().hex[:6]
-
 
 class Floor:
     """Sites, bridges and gateways of one test; everything is ended with it."""
 
     def __init__(self, stack: Any, tmp_path: Path) -> None:
-        """Take the stack."""
+        """Take the stack; all names are of this test alone.
+
+        A killed bridge leaves messages in its session that Kafka has and nobody acknowledged: the
+        next bridge takes them once more.
+        """
         self.stack = stack
+        run = uuid.uuid4().hex[:6]
+        self.run = run
+        self.site = f"s-{run}"
+        self.device = f"gw-{run}"
         self.logs = Logs(stack.kafka)
         self._tmp_path = tmp_path
         self._opened: list[BridgeProcess | Gateway] = []
@@ -61,9 +67,9 @@ class Floor:
 
 @pytest.fixture
 def floor(stack: Any, tmp_path: Path) -> Iterator[Floor]:
-    """Give a floor with site `s-{RUN}` and its gateway `gw-{RUN}`."""
-    add_to_catalogue(stack.kafka, 1, {f"s-{RUN}": [f"gw-{RUN}"]})
+    """Give a floor with its site and that site's gateway in the catalogue."""
     one = Floor(stack, tmp_path)
+    add_to_catalogue(stack.kafka, 1, {one.site: [one.device]})
     yield one
     one.close()
 
@@ -71,8 +77,8 @@ def floor(stack: Any, tmp_path: Path) -> Iterator[Floor]:
 def test_good_and_bad_end_where_they_belong(floor: Floor) -> None:
     """Inputs, dead letters with their bytes, receipts for all that has a number."""
     floor.bridge().ready()
-    device = f"gw-{RUN}"
-    gateway = floor.gateway(f"s-{RUN}", device)
+    device = floor.device
+    gateway = floor.gateway(floor.site, device)
     batch: list[dict[str, object]] = [gateway.event(seq) for seq in range(5)]
     batch[1]["sku"] = "nothing"
     batch[3]["quantity"] = 5_000
@@ -97,9 +103,9 @@ def test_letters_are_listed_shown_and_replayed(
     """A letter of an article that appears later becomes an input by a replay."""
     for name, value in environment(floor.stack.kafka, floor.stack.mqtt).items():
         monkeypatch.setenv(name, value)
-    device = f"late-{RUN}"
+    device = f"late-{floor.run}"
     bridge = floor.bridge().ready()
-    gateway = floor.gateway(f"s-{RUN}", device)
+    gateway = floor.gateway(floor.site, device)
     gateway.send([7])
     eventually(lambda: not gateway.spool, "the receipt is missing")
     (letter,) = floor.logs.letters()
@@ -110,7 +116,7 @@ def test_letters_are_listed_shown_and_replayed(
     assert SKU in run.invoke(dlq.app, ["show", letter.letter_id]).output
     assert run.invoke(dlq.app, ["show", "letter-none"]).exit_code == 1
     bridge.kill()  # it would take the letter by itself when the device appears
-    add_to_catalogue(floor.stack.kafka, 2, {f"s-{RUN}": [f"gw-{RUN}", device]})
+    add_to_catalogue(floor.stack.kafka, 2, {floor.site: [floor.device, device]})
     floor.bridge().ready()
     dry = run.invoke(dlq.app, ["replay", letter.letter_id, "--dry-run"])
     assert "would send" in dry.output
@@ -125,19 +131,19 @@ def test_letters_are_listed_shown_and_replayed(
 def test_an_unknown_device_is_served_once_known(floor: Floor) -> None:
     """With no restart and no help, and the catalogue's other devices go on."""
     floor.bridge().ready()
-    device = f"new-{RUN}"
-    gateway = floor.gateway(f"s-{RUN}", device)
+    device = f"new-{floor.run}"
+    gateway = floor.gateway(floor.site, device)
     gateway.send([1])
     eventually(lambda: not gateway.spool, "the receipt is missing")
-    add_to_catalogue(floor.stack.kafka, 3, {f"s-{RUN}": [f"gw-{RUN}", device]})
+    add_to_catalogue(floor.stack.kafka, 3, {floor.site: [floor.device, device]})
     eventually(lambda: floor.logs.scans(device) == [1], "the held scan is missing")
 
 
 def test_nothing_is_lost_when_the_bridge_is_killed(floor: Floor) -> None:
     """Killed with no warning in mid-run: every scan is in the inputs, some perhaps twice."""
     bridge = floor.bridge().ready()
-    device = f"gw-{RUN}"
-    gateway = floor.gateway(f"s-{RUN}", device)
+    device = floor.device
+    gateway = floor.gateway(floor.site, device)
     sent = 0
     for kills in range(3):
         gateway.send(range(sent, sent + 1_500))
@@ -156,8 +162,8 @@ def test_nothing_is_lost_when_the_bridge_is_killed(floor: Floor) -> None:
 def test_a_bridge_that_is_asked_to_end_leaves_nothing_undone(floor: Floor) -> None:
     """Exit code 0 in mid-stream; what it took is in Kafka once, and the next one takes the rest."""
     first = floor.bridge().ready()
-    device = f"gw-{RUN}"
-    gateway = floor.gateway(f"s-{RUN}", device)
+    device = floor.device
+    gateway = floor.gateway(floor.site, device)
     gateway.send(range(1_500))
     eventually(lambda: len(gateway.spool) < 1_400, "no receipts at all")
     first.process.terminate()
@@ -174,7 +180,7 @@ def test_the_second_of_two_bridges_refuses_to_start(floor: Floor) -> None:
     second = floor.bridge()
     assert second.ended() == 1
     assert "another process serves bridge-0-of-1" in second.log
-    gateway = floor.gateway(f"s-{RUN}", f"gw-{RUN}")
+    gateway = floor.gateway(floor.site, floor.device)
     gateway.send([1])
     eventually(lambda: not gateway.spool, "the first does not serve")
     assert first.process.poll() is None
@@ -190,20 +196,20 @@ def test_a_bridge_that_slept_ends_when_another_took_over(floor: Floor) -> None:
     os.kill(first.process.pid, signal.SIGCONT)
     assert first.ended() == 1
     assert second.process.poll() is None
-    gateway = floor.gateway(f"s-{RUN}", f"gw-{RUN}")
+    gateway = floor.gateway(floor.site, floor.device)
     gateway.send([1])
     eventually(gateway.receipted, "the second does not serve")
 
 
 def test_slices_share_the_sites_and_lose_nothing(floor: Floor) -> None:
     """Sites that appear while both run, and one slice that comes later."""
-    names = [f"slice-{RUN}-{number}" for number in range(20)]
+    names = [f"slice-{floor.run}-{number}" for number in range(20)]
     theirs = [name for name in names if partition_of(name, 2) == 1][:3]
     ours = next(name for name in names if partition_of(name, 2) == 0)
     sites = [*theirs, ours]
     floor.bridge("0/2").ready()
     gateways = [floor.gateway(site, f"gw-{site}") for site in sites]
-    catalogue = {f"s-{RUN}": [f"gw-{RUN}"]}
+    catalogue = {floor.site: [floor.device]}
     for number, site in enumerate(sites):
         catalogue[site] = [f"gw-{site}"]
         add_to_catalogue(floor.stack.kafka, 10 + number, catalogue)
