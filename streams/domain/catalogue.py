@@ -89,7 +89,7 @@ class Catalogue:
         self.network = NetworkRecord()
         self.sites: dict[str, SiteRecord] = {}
         self.cached_rules: dict[tuple[str, str], Rules] = {}
-        self._policies: dict[PolicyKey, PolicyRecord] = {}
+        self.policies: dict[PolicyKey, PolicyRecord] = {}
         self._lanes: dict[str, dict[str, LaneRecord]] = {}
         self._changes: dict[bytes, bytes | None] = {}
 
@@ -130,7 +130,7 @@ class Catalogue:
             ("sku", "", "", sku),
             ("sku_site", site, "", sku),
         ):
-            policy = self._policies.get(policy_key)
+            policy = self.policies.get(policy_key)
             if policy is not None:
                 _say(said, policy)
         rules = msgspec.convert(said, Rules)
@@ -153,7 +153,7 @@ class Catalogue:
             lanes = self._lanes.setdefault(record.to_site, {})
             _set(lanes, record.from_site, record, removed=removed)
         else:
-            _set(self._policies, policy_key(record), record, removed=removed)
+            _set(self.policies, policy_key(record), record, removed=removed)
 
 
 def policy_key(policy: PolicyRecord) -> PolicyKey:

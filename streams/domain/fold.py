@@ -31,9 +31,11 @@ from streams.domain.devices import apply_device_status
 from streams.domain.openings import apply_opening
 from streams.domain.orders import ENDED_KEPT_MS, apply_order_line, forget_ended
 from streams.domain.reference import apply_reference
+from streams.domain.restored import BUCKET, BlindAges
 from streams.domain.scans import apply_scan
 from streams.domain.sensing import apply_channel_status, apply_reading
 from streams.domain.store import RECORDS_CACHED_MAX, Store
+from streams.domain.timers import TimerKey
 from streams.engine.fold import Changes
 
 Handler = Callable[[Store, Any], None]
@@ -52,16 +54,17 @@ class StockFold:
         store.load(state)
         store.catalogue.load(state)
         store.timers.clear()
-        timed: list[tuple[str, str]] = []
-        for raw in state:
+        timed: list[TimerKey] = []
+        ages = BlindAges(store.catalogue.policies, lambda sku: _category(store, sku))
+        for raw in store.restored.load(state, ages, store.timers):
             kind, _, name = raw.decode().partition(SEPARATOR)
             if kind == SKU:
                 store.skus[name] = None
-            else:
+            elif kind in _DUE_MS:
                 timed.append((kind, name))
-        for number, (kind, name) in enumerate(timed):
-            _arm_restored(store, kind, name)
-            if number % RECORDS_CACHED_MAX == 0:  # or all of the state would stand decoded
+        for number, timer_key in enumerate(timed):
+            _arm_restored(store, timer_key)
+            if number % RECORDS_CACHED_MAX == 0:  # or all of them would stand decoded
                 store.trim()
         store.trim()
 
@@ -193,11 +196,21 @@ def _apply_installation(store: Store, installation: InstallationInput) -> None:
     clock.time = installation.time
 
 
-def _arm_restored(store: Store, kind: str, name: str) -> None:
-    timer_key = (kind, *name.split(SEPARATOR)) if kind == LEVEL else (kind, name)
+def _category(store: Store, sku: str) -> str:
+    book = store.books.get(sku)
+    return book.record.category if book is not None and book.record is not None else ""
+
+
+def _arm_restored(store: Store, timer_key: TimerKey) -> None:
     due_ms = _due_ms(store, timer_key)
     if due_ms:
         store.timers.arm(timer_key, due_ms)
+
+
+def _arm_bucket(store: Store, number: str) -> int:
+    for timer_key in store.restored.take(number):
+        _arm_restored(store, timer_key)
+    return 0
 
 
 def _due_ms(store: Store, timer_key: tuple[str, ...]) -> int:
@@ -257,4 +270,5 @@ _TIMER_ACTIONS: Final[dict[str, Callable[..., int]]] = {
     NEED: needs.forget_closed,
     COMMAND: forget_answered,
     ORDER_LINE: forget_ended,
+    BUCKET: _arm_bucket,
 }

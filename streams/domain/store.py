@@ -35,6 +35,7 @@ from streams.contracts.state import (
 )
 from streams.domain.catalogue import Catalogue, Rules
 from streams.domain.outbox import Outbox
+from streams.domain.restored import RestoredLevels
 from streams.domain.timers import Timers
 from streams.domain.windows import SourceLanes, decode_lanes, encode_lanes
 
@@ -170,6 +171,7 @@ class Store:
         self._clock_written = Clock()
         self.catalogue = Catalogue()
         self.timers = Timers()
+        self.restored = RestoredLevels()
         self.outbox = Outbox(partition, partition_count)
         self.touched: dict[tuple[str, str], None] = {}
         """Levels to be assessed once the input in hand is applied, in the order touched."""
