@@ -7,7 +7,7 @@ from typing import Final
 from simulators.whole.memory_kafka import MemoryKafka, PartitionLog, ProducerId
 from simulators.whole.memory_link import Link
 from streams.engine.fold import Changes, Output
-from streams.engine.ports import Applied, InputFacts, StateRecord
+from streams.engine.ports import Applied, InputFacts, StateBatch, StateFacts
 from streams.engine.records import applied_record
 
 RETRY_S: Final = 0.005
@@ -48,29 +48,39 @@ class InMemoryStateLog:
                 return
             await asyncio.sleep(RETRY_S)
 
-    async def end_offset(self) -> int:
-        """Return the uncommitted end of the state partition."""
-        return await self._link.request(lambda: self._log().end_offset)
+    async def facts(self) -> StateFacts:
+        """Return topic id and uncommitted end of the state partition."""
+        return await self._link.request(
+            lambda: StateFacts(self._kafka.topics[self._topic].topic_id, self._log().end_offset)
+        )
 
-    async def read(self, end_offset: int) -> AsyncIterator[Sequence[StateRecord]]:
-        """Yield all committed records below `end_offset`, in order, in batches."""
-        position = await self._link.request(lambda: self._log().begin_offset)
-        while position < end_offset:
+    async def read(
+        self, begin_offset: int, end_offset: int | None = None
+    ) -> AsyncIterator[StateBatch]:
+        """Yield the committed records from `begin_offset` on, in order, in batches."""
+        oldest = await self._link.request(lambda: self._log().begin_offset)
+        position = max(begin_offset, oldest)
+        while end_offset is None or position < end_offset:
             begin = position
-            records = await self._link.request(
-                lambda begin=begin: self._log().read_committed(begin, end_offset)  # type: ignore[misc] # the default binds the loop's variable
+            records, position = await self._link.request(
+                lambda begin=begin: self._log().fetch(begin, READ_RECORDS_MAX)  # type: ignore[misc] # the default binds the loop's variable
             )
-            records = records[:READ_RECORDS_MAX]
-            if records:
-                position = records[-1].offset + 1
-                yield [StateRecord(record.key or b"", record.value) for record in records]
-            elif self._log().stable_offset >= end_offset:
-                return
-            else:
+            if position == begin:
                 await asyncio.sleep(RETRY_S)
+            yield StateBatch(
+                [
+                    (record.key or b"", record.value)
+                    for record in records
+                    if end_offset is None or record.offset < end_offset
+                ],
+                position,
+            )
 
-    async def commit(self, changes: Changes, applied: Applied) -> None:
+    async def commit(self, changes: Changes, applied: Applied) -> int:
         """Write outputs, state and the applied record as one transaction.
+
+        Returns:
+            The offset of the applied record.
 
         Raises:
             FencedError: A newer producer has started.
@@ -81,9 +91,11 @@ class InMemoryStateLog:
             self._link.send(lambda part=part: self._append(part))  # type: ignore[misc] # the same
             for part in _parts(self._records(changes, applied))
         ]
+        offset = 0
         for answer in sent:
-            await answer
+            offset = await answer
         await self._link.request(lambda: self._kafka.end(self._writer, commit=True))
+        return offset
 
     async def _begin(self) -> None:
         while True:
@@ -106,11 +118,13 @@ class InMemoryStateLog:
             *(Output(self._topic, self._partition, key, value) for key, value in state),  # type: ignore[arg-type] # a tombstone
         ]
 
-    def _append(self, part: Sequence[Output]) -> None:
+    def _append(self, part: Sequence[Output]) -> int:
+        offset = 0
         for output in part:
-            self._kafka.append_transactional(
+            offset = self._kafka.append_transactional(
                 self._writer, output.topic, output.partition, key=output.key, value=output.value
             )
+        return offset
 
 
 class InMemoryInputLog:

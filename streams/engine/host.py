@@ -7,6 +7,7 @@ waiting, and is told when a partition has too many waiting.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,6 +17,8 @@ from streams.engine.fold import FoldSpec
 from streams.engine.partition import Acknowledge, PartitionRunner
 from streams.engine.ports import InputLog, StateLog
 from streams.engine.settings import EngineSettings
+from streams.engine.standby import Follower
+from streams.engine.store import StateStore, StoreOpener, memory_store
 
 _log = structlog.get_logger(__name__)
 
@@ -50,6 +53,12 @@ class _Owned:
     pump: asyncio.Task[None] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    follower: Follower
+    task: asyncio.Task[None]
+
+
 class PartitionHost:
     """Runs the fold of each owned partition, independently of the others."""
 
@@ -63,6 +72,7 @@ class PartitionHost:
         now_ms: Callable[[], int],
         on_failed: Callable[[BaseException], None],
         ticks: bool,
+        stores: StoreOpener = memory_store,
     ) -> None:
         """Take the fold and its logs; `on_failed` hears of the first error, then all must end."""
         self.spec = spec
@@ -74,7 +84,9 @@ class PartitionHost:
         self._now_ms = now_ms
         self._on_failed = on_failed
         self._ticks = ticks
+        self._stores = stores
         self._owned: dict[int, _Owned] = {}
+        self._followed: dict[int, _Followed] = {}
         self._restoring = asyncio.Semaphore(engine.restore_parallel_max)
 
     @property
@@ -92,18 +104,29 @@ class PartitionHost:
         owned = self._owned.get(partition)
         return owned is not None and owned.paused
 
-    async def assign(self, partitions: set[int]) -> None:
+    @property
+    def followed(self) -> list[int]:
+        """The partitions that others own and this worker stands by for."""
+        return sorted(self._followed)
+
+    async def assign(self, partitions: set[int], followed: AbstractSet[int] = frozenset()) -> None:
         """Own exactly these: give back the others, fence the last owners of the new ones.
 
-        Returns once the new ones are fenced; they are restored behind it, see `ready`.
+        Returns once the new ones are fenced; they are restored behind it, see `ready`. Behind
+        that, the state of the `followed` ones is read, and kept at hand from then on.
         """
         for partition in sorted(set(self._owned) - partitions):
             await self._release(partition)
+        stores = await self._unfollow(set(self._followed) - (followed - partitions))
         for owned in self._owned.values():
             owned.runner.resume()
         new = sorted(partitions - set(self._owned))
         for partition in new:
-            self._owned[partition] = _Owned(self._new_runner(partition))
+            self._owned[partition] = _Owned(
+                self._new_runner(partition, stores.pop(partition, None))
+            )
+        for store in stores.values():
+            store.close()
         fences = [self._spawn(self._owned[p].runner.fence(), f"fence-{p}") for p in new]
         if fences:
             await asyncio.wait(fences)
@@ -112,7 +135,15 @@ class PartitionHost:
                 owned = self._owned[partition]
                 owned.restore = self._spawn(self._restore(owned), f"restore-{partition}")
                 owned.pump = self._spawn(self._pump(owned), f"pump-{partition}")
-        _log.info("partitions assigned", fold=self.spec.name, owned=sorted(self._owned), new=new)
+        for partition in sorted(followed - partitions - set(self._followed)):
+            self._follow(partition)
+        _log.info(
+            "partitions assigned",
+            fold=self.spec.name,
+            owned=sorted(self._owned),
+            new=new,
+            followed=self.followed,
+        )
 
     async def ready(self) -> None:
         """Wait until every owned partition is restored."""
@@ -155,9 +186,35 @@ class PartitionHost:
         await self.drain()
         for partition in sorted(self._owned):
             await self._release(partition)
+        for store in (await self._unfollow(set(self._followed))).values():
+            store.close()
         await self._logs.close()
 
-    def _new_runner(self, partition: int) -> PartitionRunner:
+    def _follow(self, partition: int) -> None:
+        origin = f"{self.spec.input_topic}/{partition}"
+        state_log, _ = self._logs.open(partition)
+        follower = Follower(origin, state_log, self._stores(partition), self._now_ms)
+
+        async def follow() -> None:
+            await self.ready()  # what is owned comes first
+            await follower.follow()
+
+        self._followed[partition] = _Followed(
+            follower, self._spawn(follow(), f"follow-{partition}")
+        )
+
+    async def _unfollow(self, partitions: AbstractSet[int]) -> dict[int, StateStore]:
+        """Stop following; return the stores, still open."""
+        stores = {}
+        for partition in sorted(partitions):
+            followed = self._followed.pop(partition)
+            followed.task.cancel()
+            await asyncio.wait([followed.task])
+            await followed.follower.close()
+            stores[partition] = followed.follower.store
+        return stores
+
+    def _new_runner(self, partition: int, store: StateStore | None) -> PartitionRunner:
         state_log, input_log = self._logs.open(partition)
         return PartitionRunner(
             self.spec,
@@ -165,6 +222,7 @@ class PartitionHost:
             self.partition_count,
             state_log=state_log,
             input_log=input_log,
+            store=store if store is not None else self._stores(partition),
             engine=self._engine,
             now_ms=self._now_ms,
             on_failed=self._on_failed,
@@ -179,6 +237,7 @@ class PartitionHost:
             fold=self.spec.name,
             partition=owned.runner.partition,
             records=owned.runner.counts.restored_records,
+            from_offset=owned.runner.counts.restored_from_offset,
             applied_offset=owned.runner.applied_offset,
         )
 

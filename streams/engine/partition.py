@@ -21,6 +21,7 @@ from streams.engine.ports import Applied, InputLog, StateLog
 from streams.engine.records import bad_frame_letter
 from streams.engine.restore import Fenced, check_topic, fence, restore
 from streams.engine.settings import EngineSettings
+from streams.engine.store import MemoryStore, StateStore, StorePosition
 
 Acknowledge = Callable[[], None]
 """Tells the source of a frame that it need not deliver it again."""
@@ -37,6 +38,8 @@ class PartitionCounts:
     """Written to the dead letters."""
     commits: int = 0
     restored_records: int = 0
+    restored_from_offset: int = 0
+    """Where reading the state began; above 0 when a store had most of it already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,15 @@ class PartitionRunner:
         *,
         state_log: StateLog,
         input_log: InputLog,
+        store: StateStore | None = None,
         engine: EngineSettings,
         now_ms: Callable[[], int],
         on_failed: Callable[[BaseException], None],
         ticks: bool,
     ) -> None:
         """Take the partition's ports; `ticks` asks for ticks in wall time.
+
+        The store, by default an empty one in memory, is the runner's from now on.
 
         `now_ms` is UTC milliseconds; `on_failed` hears of the error of a background commit or
         tick, once: the process must then end.
@@ -80,7 +86,7 @@ class PartitionRunner:
         self._on_failed = on_failed
         self._ticks = ticks
         self._fold: Fold = spec.create(partition, partition_count)
-        self._state: dict[bytes, bytes] = {}
+        self._store = store if store is not None else MemoryStore()
         self._fenced: Fenced | None = None
         self._topic_id = ""
         self._folded_offset = -1
@@ -106,7 +112,7 @@ class PartitionRunner:
     @property
     def state(self) -> Mapping[bytes, bytes]:
         """The state as of the last drain of the fold."""
-        return self._state
+        return self._store.view
 
     @property
     def pending_frames(self) -> int:
@@ -144,7 +150,7 @@ class PartitionRunner:
             self._fenced = await fence(
                 self._spec, self._partition_count, self._state_log, self._input_log
             )
-        self.end_offset = self._fenced.end_offset
+        self.end_offset = self._fenced.state.end_offset
 
     async def restore(self) -> None:
         """Do the rest of a take-over: read the state as it was fenced and start the fold.
@@ -156,12 +162,14 @@ class PartitionRunner:
         if self._fenced is None:
             raise RuntimeError("a partition is fenced before it is restored")
         async with asyncio.timeout(self._engine.takeover_timeout_ms / 1000):
-            restored = await restore(self._origin, self._fenced, self._state_log)
-        self._state = restored.state
+            restored = await restore(
+                self._origin, self._fenced, self._state_log, self._store, self._now_ms()
+            )
         self._topic_id = restored.applied.input_topic_id
         self._folded_offset = self._committed_offset = restored.applied.input_offset
         self.counts.restored_records = restored.records_read
-        self._fold.start(self._state)
+        self.counts.restored_from_offset = restored.begin_offset
+        self._fold.start(self._store.view)
         self._spawn(self._commit_when_due(), "commit")
         if self._ticks:
             self._spawn(self._tick(), "tick")
@@ -248,6 +256,7 @@ class PartitionRunner:
         """Stop without a commit and release the logs; what was not committed was never done."""
         await _end(self._tasks)
         self._tasks = []
+        self._store.close()
         await self._state_log.close()
 
     def _acknowledge_again(self, pending: _Pending) -> None:
@@ -313,11 +322,7 @@ class PartitionRunner:
 
     def _drain(self) -> Changes:
         changes = self._fold.drain()
-        for key, value in changes.state.items():
-            if value is None:
-                self._state.pop(key, None)
-            else:
-                self._state[key] = value
+        self._store.change(changes.state)
         if self._letters:
             changes.outputs.extend(self._letters)
             self._letters = []
@@ -328,7 +333,8 @@ class PartitionRunner:
         committing = len(self._pending)
         applied = Applied(input_topic_id=self._topic_id, input_offset=self._folded_offset)
         async with asyncio.timeout(self._engine.commit_timeout_ms / 1000):
-            await self._state_log.commit(changes, applied)
+            next_offset = await self._state_log.commit(changes, applied)
+        self._save(next_offset, applied)
         self._committed_offset = applied.input_offset
         self.counts.commits += 1
         for _ in range(committing):
@@ -337,6 +343,11 @@ class PartitionRunner:
         for pending in again:
             self._acknowledge_again(pending)
         self._room.set()
+
+    def _save(self, next_offset: int, applied: Applied) -> None:
+        if self._fenced is not None:
+            topic_id = self._fenced.state.topic_id
+            self._store.save(StorePosition(topic_id, next_offset, applied, self._now_ms()))
 
     async def _tick(self) -> None:
         while True:

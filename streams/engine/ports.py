@@ -33,6 +33,24 @@ class StateRecord(NamedTuple):
     value: bytes | None
 
 
+class StateBatch(NamedTuple):
+    """A run of records of the state topic."""
+
+    records: Sequence[tuple[bytes, bytes | None]]
+    """Keys and values, in order; None is a tombstone. Plain pairs, since there may be millions."""
+    next_offset: int
+    """Where reading goes on, past transaction markers and gaps."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateFacts:
+    """What the broker says of the state partition."""
+
+    topic_id: str
+    end_offset: int
+    """The uncommitted end."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogRecord:
     """One committed record of any topic, as views, sinks and senders read it."""
@@ -61,14 +79,22 @@ class StateLog(Protocol):
     async def fence(self) -> None:
         """Start the transactional producer: fences the last owner, ends its open transaction."""
 
-    async def end_offset(self) -> int:
-        """Return the uncommitted end of the state partition; call it after `fence`."""
+    async def facts(self) -> StateFacts:
+        """Return topic id and uncommitted end of the state partition; ask after `fence`."""
 
-    def read(self, end_offset: int) -> AsyncIterator[Sequence[StateRecord]]:
-        """Yield all committed records below `end_offset`, in order, in large batches."""
+    def read(self, begin_offset: int, end_offset: int | None = None) -> AsyncIterator[StateBatch]:
+        """Yield the committed records from `begin_offset` on, in order, in large batches.
 
-    async def commit(self, changes: Changes, applied: Applied) -> None:
+        It stops at `end_offset`. Without one it follows for ever, and gives an empty batch from
+        time to time where there is nothing new. It needs no `fence`.
+        """
+
+    async def commit(self, changes: Changes, applied: Applied) -> int:
         """Write outputs, state and the applied record as one transaction.
+
+        Returns:
+            Where the state partition may be read on by who has these changes: an offset at or
+            before that of the applied record, which stands last in it.
 
         Raises:
             FencedError: A newer owner has taken the partition. Any error ends the process: memory

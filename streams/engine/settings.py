@@ -1,9 +1,9 @@
 """Settings of the engine: `SHELFSTREAM_ENGINE_*`."""
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ingest.contracts.settings import Settings
 
@@ -14,6 +14,15 @@ class EngineSettings(Settings):
     group: ClassVar[str] = "ENGINE"
     data_folder: Path | None = None
     """Where Faust keeps its own files, one folder a process; None for one that goes with it."""
+    store: Literal["memory", "disk"] = "memory"
+    """Where the state of a partition is kept beside the log. On disk it is below `data_folder`,
+    and a worker that is started again reads only what came since."""
+    standby_replicas: int = Field(default=0, ge=0, le=8)
+    """So many other workers keep a copy of a partition's state, to take it over at once; the same
+    for all workers of a fold."""
+    instance_id: str | None = Field(default=None, min_length=1, max_length=200)
+    """Name of this worker in its group: started again within the session time it gets its
+    partitions back at once. No two workers may have one name; None for a nameless one."""
     commit_interval_ms: int = Field(default=100, ge=1, le=10_000)
     """Under load a transaction begins no sooner than this after the last one began."""
     applied_interval_ms: int = Field(default=5_000, ge=10, le=60_000)
@@ -39,3 +48,9 @@ class EngineSettings(Settings):
     """The broker aborts a dead worker's open transaction after this."""
     stalled_timeout_ms: int = Field(default=60_000, ge=1_000, le=3_600_000)
     """A worker with lag and no progress of its applied offset for so long ends itself."""
+
+    @model_validator(mode="after")
+    def _disk_needs_a_folder(self) -> Self:
+        if self.store == "disk" and self.data_folder is None:
+            raise ValueError("store=disk needs a data_folder that stays")
+        return self

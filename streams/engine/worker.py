@@ -11,8 +11,9 @@ import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator
+from importlib import import_module
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 import structlog
 
@@ -24,6 +25,7 @@ from streams.engine.adapters.reader import topic_facts_if_up
 from streams.engine.fold import FoldSpec
 from streams.engine.host import PartitionHost
 from streams.engine.settings import EngineSettings
+from streams.engine.store import StoreOpener, memory_store
 from streams.engine.watchdog import OBSERVATIONS_STALLED, Progress, StallWatch
 
 EXIT_STOPPED: Final = 0
@@ -86,6 +88,7 @@ async def _run(
         now_ms=lambda: time.time_ns() // 1_000_000,  # noqa: TID251 - the worker's edge
         on_failed=end_process,
         ticks=installation.time == "wall",
+        stores=_stores(spec, engine, data_folder),
     )
     app = create_app(host, kafka, engine, data_folder)
     async with _running(app, stop):
@@ -97,6 +100,14 @@ async def _run(
     await host.close()
     _log.info("worker stopped", fold=spec.name)
     return EXIT_STOPPED
+
+
+def _stores(spec: FoldSpec, engine: EngineSettings, data_folder: Path) -> StoreOpener:
+    if engine.store == "memory":
+        return memory_store
+    # RocksDB is loaded only where it is used.
+    disk: Any = import_module("streams.engine.adapters.disk_store")
+    return cast(StoreOpener, disk.disk_stores(data_folder / "state" / spec.name))
 
 
 @contextlib.asynccontextmanager

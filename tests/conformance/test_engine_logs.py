@@ -44,9 +44,11 @@ def run(request: pytest.FixtureRequest) -> Run:
     return lambda scenario: asyncio.run(play(scenario))
 
 
-async def read_all(log: StateLog) -> list[StateRecord]:
+async def read_all(log: StateLog, begin_offset: int = 0) -> list[StateRecord]:
     """Return what a restore sees now."""
-    return [record async for batch in log.read(await log.end_offset()) for record in batch]
+    end_offset = (await log.facts()).end_offset
+    batches = log.read(begin_offset, end_offset)
+    return [StateRecord(*pair) async for batch in batches for pair in batch.records]
 
 
 def output(spec: FoldSpec, value: bytes, partition: int = 1) -> Output:
@@ -60,7 +62,7 @@ def test_a_commit_shows_outputs_state_and_applied_record_together(run: Run) -> N
     async def scenario(world: LogWorld, spec: FoldSpec) -> None:
         log, _ = world.open(spec, 0)
         await log.fence()
-        assert (await log.end_offset(), await read_all(log)) == (0, [])
+        assert ((await log.facts()).end_offset, await read_all(log)) == (0, [])
         changes = Changes({b"a": b"1", b"b": None}, [output(spec, b"x"), output(spec, b"y")])
         await log.commit(changes, Applied("topic", 7))
         *state, last = await read_all(log)
@@ -126,11 +128,68 @@ def test_a_restore_reads_below_the_end_it_was_given(run: Run) -> None:
         log, _ = world.open(spec, 0)
         await log.fence()
         await log.commit(Changes({b"a": b"1"}), Applied("topic", 1))
-        end_offset = await log.end_offset()
+        end_offset = (await log.facts()).end_offset
         await log.commit(Changes({b"a": b"2"}), Applied("topic", 2))
-        seen = [record.value async for batch in log.read(end_offset) for record in batch]
+        batches = log.read(0, end_offset)
+        seen = [value async for batch in batches for _, value in batch.records]
         assert seen[0] == b"1"
         assert len(seen) == 2
+
+    run(scenario)
+
+
+def test_a_commit_says_where_reading_goes_on(run: Run) -> None:
+    """Whoever has a commit's changes misses nothing of the next from there, and rereads little."""
+
+    async def scenario(world: LogWorld, spec: FoldSpec) -> None:
+        log, _ = world.open(spec, 0)
+        await log.fence()
+        for number in range(3):
+            await log.commit(Changes({b"a": b"%d" % number}), Applied("topic", number))
+        offset = await log.commit(Changes({b"b": b"1"}), Applied("topic", 3))
+        await log.commit(Changes({b"c": b"1"}), Applied("topic", 4))
+        keys = [record.key for record in await read_all(log, offset)]
+        assert keys[-2:] == [b"c", APPLIED_KEY]
+        assert b"a" not in keys
+
+    run(scenario)
+
+
+def test_a_follower_sees_what_is_committed_and_no_more(run: Run) -> None:
+    """Without an end it goes on; a batch says where; nobody has to be fenced for it."""
+
+    async def scenario(world: LogWorld, spec: FoldSpec) -> None:
+        owner, _ = world.open(spec, 0)
+        follower, _ = world.open(spec, 0)
+        await owner.fence()
+        await owner.commit(Changes({b"a": b"1"}), Applied("topic", 1))
+        seen: dict[bytes, bytes | None] = {}
+        async for batch in follower.read(0):
+            seen.update(batch.records)
+            if b"b" in seen:
+                break
+            if b"a" in seen:
+                await owner.commit(Changes({b"b": b"2"}), Applied("topic", 2))
+        assert decode_applied(seen.pop(APPLIED_KEY) or b"") == Applied("topic", 2)
+        assert seen == {b"a": b"1", b"b": b"2"}
+        facts = await follower.facts()
+        assert batch.next_offset <= facts.end_offset
+
+    run(scenario)
+
+
+def test_the_facts_of_a_state_topic(run: Run) -> None:
+    """Its id is another once it was made again, and it begins anew."""
+
+    async def scenario(world: LogWorld, spec: FoldSpec) -> None:
+        log, _ = world.open(spec, 0)
+        await log.fence()
+        await log.commit(Changes({b"a": b"1"}), Applied("topic", 1))
+        before = await log.facts()
+        assert before.end_offset > 0
+        await world.make_again(spec.state_topic, PARTITIONS)
+        after = await log.facts()
+        assert (after.topic_id != before.topic_id, after.end_offset) == (True, 0)
 
     run(scenario)
 

@@ -74,18 +74,18 @@ class CommitsOffsetAlone(_BrokenStateLog):
 
     commits = 0
 
-    async def commit(self, changes: Changes, applied: Applied) -> None:
+    async def commit(self, changes: Changes, applied: Applied) -> int:
         """Commit, every fifth time without the changes."""
         self.commits += 1
-        await super().commit(Changes() if self.commits % 5 == 0 else changes, applied)
+        return await super().commit(Changes() if self.commits % 5 == 0 else changes, applied)
 
 
 class CommitsWithoutOffset(_BrokenStateLog):
     """Commits what it did, and leaves the applied record where it was."""
 
-    async def commit(self, changes: Changes, applied: Applied) -> None:
+    async def commit(self, changes: Changes, applied: Applied) -> int:
         """Commit with the offset before the first."""
-        await super().commit(changes, replace(applied, input_offset=-1))
+        return await super().commit(changes, replace(applied, input_offset=-1))
 
 
 class SkipsFencing(_BrokenStateLog):
@@ -109,10 +109,10 @@ class SkipsFencing(_BrokenStateLog):
 class SplitsTransactions(_BrokenStateLog):
     """Commits outputs in one transaction and state in the next."""
 
-    async def commit(self, changes: Changes, applied: Applied) -> None:
+    async def commit(self, changes: Changes, applied: Applied) -> int:
         """Commit in two."""
         await super().commit(Changes({}, changes.outputs), replace(applied, input_offset=-1))
-        await super().commit(Changes(changes.state, []), applied)
+        return await super().commit(Changes(changes.state, []), applied)
 
 
 class AnswersEarly:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, cast
 import aiokafka
 import faust
 from aiokafka.errors import IllegalStateError
+from faust.assignor.partition_assignor import PartitionAssignor
 from faust.stores import memory
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -62,8 +63,10 @@ class FoldStore(memory.Store[bytes, bytes]):
         It must be short: aiokafka sends no heartbeat before it returns. The restore goes on
         behind it, with heartbeats, and reading waits for it in `on_recovery_completed`.
         """
-        topic = self.host.spec.state_topic
-        await self.host.assign({tp.partition for tp in assigned if tp.topic == topic})
+        topic, assignor = self.host.spec.state_topic, cast(HostAssignor, self.app.assignor)
+        standbys = {tp.partition for tp in assignor.engine_standbys() if tp.topic == topic}
+        mine = {tp.partition for tp in assigned if tp.topic == topic}
+        await self.host.assign(mine - standbys, standbys)
 
     async def on_recovery_completed(
         self,
@@ -72,6 +75,21 @@ class FoldStore(memory.Store[bytes, bytes]):
     ) -> None:
         """Hold reading back until all partitions are restored."""
         await self.host.ready()
+
+
+class HostAssignor(PartitionAssignor):
+    """Faust's assignor, which spreads owners and standbys and lets a standby take over.
+
+    Faust itself is told of no standby, or it would read uncommitted state into its table.
+    """
+
+    def assigned_standbys(self) -> set[TP]:
+        """Return none."""
+        return set()
+
+    def engine_standbys(self) -> set[TP]:
+        """Return the state partitions that this worker stands by for."""
+        return super().assigned_standbys()
 
 
 class FoldTable(faust.Table[bytes, bytes]):
@@ -240,7 +258,9 @@ def _conf(kafka: KafkaSettings, engine: EngineSettings, data_folder: Path) -> di
         "web_enabled": False,
         "topic_disable_leader": True,
         "topic_allow_declare": False,
-        "table_standby_replicas": 0,
+        "table_standby_replicas": engine.standby_replicas,
+        "PartitionAssignor": HostAssignor,
+        "consumer_group_instance_id": engine.instance_id,
         "consumer_auto_offset_reset": "earliest",
         "consumer_max_fetch_size": _FETCH_BYTES_MAX,
         "recovery_consistency_check": False,

@@ -7,7 +7,7 @@ that a new owner fences the old one.
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import InvalidProducerIdMapping, ProducerFenced
@@ -15,21 +15,19 @@ from aiokafka.errors import InvalidProducerIdMapping, ProducerFenced
 from ingest.contracts.errors import FencedError
 from ingest.contracts.settings import KafkaSettings
 from streams.engine.adapters.connection import (
-    FETCH_PARTITION_BYTES_MAX,
-    RECORDS_READ_MAX,
     REQUEST_BYTES_MAX,
     client_options,
     connected,
     started,
     topic_identity,
 )
+from streams.engine.adapters.state_reader import StateReader
 from streams.engine.fold import Changes, FoldSpec, Output
-from streams.engine.ports import Applied, InputFacts, StateRecord
+from streams.engine.ports import Applied, InputFacts, StateBatch, StateFacts
 from streams.engine.records import applied_record
 from streams.engine.settings import EngineSettings
 
 _BATCH_BYTES_MAX: Final = 256 * 1024
-_POLL_MS: Final = 200
 
 Pair = tuple[bytes | None, bytes | None]
 
@@ -64,38 +62,31 @@ class KafkaStateLog:
         )
         self._producer = await started(producer)
 
-    async def end_offset(self) -> int:
-        """Return the uncommitted end of the state partition; call it after `fence`."""
+    async def facts(self) -> StateFacts:
+        """Return topic id and uncommitted end of the state partition; ask after `fence`.
+
+        Raises:
+            InstallationError: There is no such topic.
+        """
         consumer = AIOKafkaConsumer(
             **client_options(self._kafka), isolation_level="read_uncommitted"
         )
         place = TopicPartition(self._topic, self._partition)
         async with connected(consumer):
+            topic_id, _ = await topic_identity(consumer._client, self._topic)  # noqa: SLF001 - aiokafka offers no other client that is logged in
             ends = await consumer.end_offsets([place])
-        return int(ends[place])
+        return StateFacts(topic_id, int(ends[place]))
 
-    async def read(self, end_offset: int) -> AsyncIterator[Sequence[StateRecord]]:
-        """Yield all committed records below `end_offset`, in order, in large batches."""
-        consumer = AIOKafkaConsumer(
-            **client_options(self._kafka),
-            isolation_level="read_committed",
-            max_partition_fetch_bytes=FETCH_PARTITION_BYTES_MAX,
-        )
-        place = TopicPartition(self._topic, self._partition)
-        async with connected(consumer):
-            consumer.assign([place])
-            await consumer.seek_to_beginning(place)
-            while await consumer.position(place) < end_offset:
-                polled = await consumer.getmany(timeout_ms=_POLL_MS, max_records=RECORDS_READ_MAX)
-                for messages in polled.values():
-                    yield [
-                        StateRecord(message.key, message.value)
-                        for message in messages
-                        if message.offset < end_offset
-                    ]
+    def read(self, begin_offset: int, end_offset: int | None = None) -> AsyncIterator[StateBatch]:
+        """Yield the committed records from `begin_offset` on, in order, in large batches."""
+        reader = StateReader(self._kafka, self._topic, self._partition)
+        return reader.read(begin_offset, end_offset)
 
-    async def commit(self, changes: Changes, applied: Applied) -> None:
+    async def commit(self, changes: Changes, applied: Applied) -> int:
         """Write outputs, state and the applied record as one transaction.
+
+        Returns:
+            Where the state partition may be read on by who has these changes.
 
         Raises:
             FencedError: A newer owner has taken the partition.
@@ -106,12 +97,13 @@ class KafkaStateLog:
             raise RuntimeError("a state log is fenced before it is written")
         try:
             await producer.begin_transaction()
-            await self._send_all(producer, changes, applied)
+            next_offset = await self._send_all(producer, changes, applied)
             await producer.commit_transaction()
         except (ProducerFenced, InvalidProducerIdMapping) as error:
             raise FencedError(
                 f"a newer owner has taken partition {self._partition} of {self._topic}"
             ) from error
+        return next_offset
 
     async def close(self) -> None:
         """Release the connections; an open transaction is left to be aborted by the broker."""
@@ -121,15 +113,16 @@ class KafkaStateLog:
 
     async def _send_all(
         self, producer: AIOKafkaProducer, changes: Changes, applied: Applied
-    ) -> None:
-        sent: list[asyncio.Future[object]] = []
+    ) -> int:
+        sent: list[asyncio.Future[Any]] = []
         for (topic, partition), outputs in _by_partition(changes.outputs):
             pairs = [(output.key, output.value) for output in outputs]
             sent += await send_batches(producer, topic, partition, pairs)
         last = applied_record(applied)
         state: list[Pair] = [*changes.state.items(), (last.key, last.value)]
         sent += await send_batches(producer, self._topic, self._partition, state)
-        await asyncio.gather(*sent)
+        told = await asyncio.gather(*sent)
+        return max(0, int(told[-1].offset))  # of the last batch; -1 when a retry was the second
 
 
 def _by_partition(
@@ -143,7 +136,7 @@ def _by_partition(
 
 async def send_batches(
     producer: AIOKafkaProducer, topic: str, partition: int, pairs: Iterable[Pair]
-) -> "list[asyncio.Future[object]]":
+) -> "list[asyncio.Future[Any]]":
     """Send key and value pairs to one partition, in order; return the futures of their batches."""
     sent = []
     batch = producer.create_batch()

@@ -15,6 +15,7 @@ from simulators.whole.memory_link import BrokerGoneError, Link
 from streams.engine.fold import Changes, FoldSpec, Output
 from streams.engine.ports import APPLIED_KEY, Applied
 from streams.engine.restore import fence, restore
+from streams.engine.store import MemoryStore
 
 ResultT = TypeVar("ResultT")
 
@@ -161,10 +162,10 @@ def test_state_log_restores_what_it_committed() -> None:
         await first.commit(changes, Applied("in#1", 4))
         second = _state_log(kafka)
         await second.fence()
-        end = await second.end_offset()
-        records = [record async for batch in second.read(end) for record in batch]
-        assert [record.key for record in records] == [b"k", b"gone", APPLIED_KEY]
-        assert (records[1].value, _values(kafka)) == (None, [b"o"])
+        end = (await second.facts()).end_offset
+        records = [pair async for batch in second.read(0, end) for pair in batch.records]
+        assert [key for key, _ in records] == [b"k", b"gone", APPLIED_KEY]
+        assert (records[1][1], _values(kafka)) == (None, [b"o"])
         with pytest.raises(FencedError):
             await first.commit(changes, Applied("in#1", 5))
 
@@ -173,7 +174,7 @@ def test_state_log_restores_what_it_committed() -> None:
 
 async def _taken_over(state_log: InMemoryStateLog, log: InMemoryInputLog) -> None:
     fenced = await fence(_spec(), 1, state_log, log)
-    await restore("in/0", fenced, state_log)
+    await restore("in/0", fenced, state_log, MemoryStore(), 0)
 
 
 def _spec() -> FoldSpec:

@@ -1,7 +1,7 @@
 """Logs, a fold and a source of frames that remember what the engine asked of them, in order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -9,7 +9,7 @@ from ingest.contracts.errors import FencedError, FrameError
 from simulators.whole.loop import virtual_loop
 from streams.engine.fold import Changes, Fold, FoldSpec, Output
 from streams.engine.partition import PartitionRunner
-from streams.engine.ports import Applied, InputFacts, StateRecord
+from streams.engine.ports import Applied, InputFacts, StateBatch, StateFacts, StateRecord
 from streams.engine.settings import EngineSettings
 
 TOPIC_ID = "topic-1"
@@ -37,6 +37,7 @@ class FakeStateLog:
     read_s: float = 0.0
     fenced: bool = False
     """A newer owner has taken it: commits fail."""
+    topic_id: str = "state-1"
     calls: list[str] = field(default_factory=list)
     commits: list[tuple[Changes, Applied]] = field(default_factory=list)
     began_at_s: list[float] = field(default_factory=list)
@@ -45,19 +46,26 @@ class FakeStateLog:
         """Remember."""
         self.calls.append("fence")
 
-    async def end_offset(self) -> int:
+    async def facts(self) -> StateFacts:
         """Return one offset more than there are records: a marker stands last."""
-        self.calls.append("end_offset")
-        return len(self.records) + 1
+        self.calls.append("facts")
+        return StateFacts(self.topic_id, len(self.records) + 1)
 
-    async def read(self, end_offset: int) -> AsyncIterator[Sequence[StateRecord]]:
-        """Yield the records, two at a time."""
-        self.calls.append(f"read {end_offset}")
+    async def read(
+        self, begin_offset: int, end_offset: int | None = None
+    ) -> AsyncIterator[StateBatch]:
+        """Yield the records, two at a time; without an end, whatever comes every second."""
+        self.calls.append(f"read {begin_offset} {end_offset}")
         await asyncio.sleep(self.read_s)
-        for begin in range(0, len(self.records), 2):
-            yield self.records[begin : begin + 2]
+        while True:
+            for begin in range(begin_offset, len(self.records), 2):
+                begin_offset = min(begin + 2, len(self.records))
+                yield StateBatch(self.records[begin : begin + 2], begin_offset)
+            if end_offset is not None:
+                return
+            await asyncio.sleep(1)
 
-    async def commit(self, changes: Changes, applied: Applied) -> None:
+    async def commit(self, changes: Changes, applied: Applied) -> int:
         """Keep what was committed, `commit_s` later."""
         self.began_at_s.append(now_s())
         self.calls.append("commit")
@@ -65,6 +73,7 @@ class FakeStateLog:
         if self.fenced:
             raise FencedError("a newer owner")
         self.commits.append((changes, applied))
+        return len(self.records)
 
     async def close(self) -> None:
         """Remember."""

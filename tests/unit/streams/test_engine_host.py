@@ -85,7 +85,7 @@ def test_assigning_fences_at_once_and_restores_behind() -> None:
         for log in rig.logs.state.values():
             log.read_s = 30.0
         await rig.host.assign({0, 1})
-        assert [rig.logs.state[p].calls for p in (0, 1)] == [["fence", "end_offset"]] * 2
+        assert [rig.logs.state[p].calls for p in (0, 1)] == [["fence", "facts"]] * 2
         fenced_at_s = now_s()
         await rig.host.ready()
         return fenced_at_s, now_s()
@@ -304,7 +304,7 @@ def test_a_rebalance_during_a_restore_lets_it_go_on() -> None:
 
     rig, ended_at_s = run_virtual(scenario())
     assert ended_at_s == 31.0
-    assert rig.logs.state[0].calls[:3] == ["fence", "end_offset", "read 1"]
+    assert rig.logs.state[0].calls[:3] == ["fence", "facts", "read 0 1"]
     assert rig.applied() == {0: 0, 1: -1}
 
 

@@ -53,7 +53,7 @@ def test_takes_over_in_order_and_restores_what_is_alive() -> None:
         return rig
 
     rig = run_virtual(scenario())
-    assert log.calls == ["fence", "end_offset", "read 7"]
+    assert log.calls == ["fence", "facts", "read 0 7"]
     assert rig.fold.started_with == {b"a": b"2"}
     assert (rig.runner.applied_offset, rig.runner.end_offset) == (5, 7)
     assert rig.runner.counts.restored_records == 6
