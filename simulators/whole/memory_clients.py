@@ -80,7 +80,7 @@ class InMemoryStateLog:
         """Write outputs, state and the applied record as one transaction.
 
         Returns:
-            The offset of the applied record.
+            The offset after the applied record.
 
         Raises:
             FencedError: A newer producer has started.
@@ -95,7 +95,7 @@ class InMemoryStateLog:
         for answer in sent:
             offset = await answer
         await self._link.request(lambda: self._kafka.end(self._writer, commit=True))
-        return offset
+        return offset + 1
 
     async def _begin(self) -> None:
         while True:

@@ -93,8 +93,8 @@ class StateLog(Protocol):
         """Write outputs, state and the applied record as one transaction.
 
         Returns:
-            Where the state partition may be read on by who has these changes: an offset at or
-            before that of the applied record, which stands last in it.
+            Where the state partition may be read on by who has these changes; the offset after
+            the applied record, or any before it where that is not known.
 
         Raises:
             FencedError: A newer owner has taken the partition. Any error ends the process: memory

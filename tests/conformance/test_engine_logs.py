@@ -139,7 +139,7 @@ def test_a_restore_reads_below_the_end_it_was_given(run: Run) -> None:
 
 
 def test_a_commit_says_where_reading_goes_on(run: Run) -> None:
-    """Whoever has a commit's changes misses nothing of the next from there, and rereads little."""
+    """Whoever has a commit's changes sees the next ones from there, and none of these again."""
 
     async def scenario(world: LogWorld, spec: FoldSpec) -> None:
         log, _ = world.open(spec, 0)
@@ -149,8 +149,7 @@ def test_a_commit_says_where_reading_goes_on(run: Run) -> None:
         offset = await log.commit(Changes({b"b": b"1"}), Applied("topic", 3))
         await log.commit(Changes({b"c": b"1"}), Applied("topic", 4))
         keys = [record.key for record in await read_all(log, offset)]
-        assert keys[-2:] == [b"c", APPLIED_KEY]
-        assert b"a" not in keys
+        assert keys == [b"c", APPLIED_KEY]
 
     run(scenario)
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,6 +33,19 @@ async def make_topics(kafka: KafkaSettings, names: list[str], partitions: int) -
         await admin.create_topics([NewTopic(name, partitions, 1) for name in names])
     finally:
         await admin.close()
+
+
+async def make_again(kafka: KafkaSettings, *names: str) -> None:
+    """Delete topics and make them anew."""
+    admin = AIOKafkaAdminClient(**client_options(kafka))
+    await admin.start()
+    try:
+        await admin.delete_topics(list(names))
+        while set(names) & set(await admin.list_topics()):  # noqa: ASYNC110 - Kafka has no event
+            await asyncio.sleep(0.05)
+    finally:
+        await admin.close()
+    await make_topics(kafka, list(names), PARTITIONS)
 
 
 async def eventually(
@@ -107,13 +120,15 @@ class FrameWriter:
 class Worker:
     """A real worker process of the counting fold, with its log in a file."""
 
-    def __init__(self, name: str, kafka: KafkaSettings, engine: dict[str, int], log: Path) -> None:
+    def __init__(
+        self, name: str, kafka: KafkaSettings, engine: Mapping[str, int | str], log: Path
+    ) -> None:
         """Start the process."""
         password = kafka.password.get_secret_value()
         spec = {
             "name": name,
             "kafka": {**kafka.model_dump(mode="json"), "password": password},
-            "engine": engine,
+            "engine": dict(engine),
             "installation": {"partition_count": PARTITIONS, "time": "wall"},
         }
         self.log = log
@@ -128,6 +143,10 @@ class Worker:
         """Return what it has logged, oldest first."""
         found = self.log.read_text().splitlines()
         return [json.loads(line) for line in found if line.startswith("{")]
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """Return the lines of one event, oldest first."""
+        return [line for line in self.lines() if line["event"] == event]
 
     def owned(self) -> list[int]:
         """Return the partitions it was assigned last."""

@@ -7,10 +7,11 @@ that a new owner fences the old one.
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import InvalidProducerIdMapping, ProducerFenced
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from ingest.contracts.errors import FencedError
 from ingest.contracts.settings import KafkaSettings
@@ -114,15 +115,16 @@ class KafkaStateLog:
     async def _send_all(
         self, producer: AIOKafkaProducer, changes: Changes, applied: Applied
     ) -> int:
-        sent: list[asyncio.Future[Any]] = []
+        sent: list[SentBatch] = []
         for (topic, partition), outputs in _by_partition(changes.outputs):
             pairs = [(output.key, output.value) for output in outputs]
             sent += await send_batches(producer, topic, partition, pairs)
         last = applied_record(applied)
         state: list[Pair] = [*changes.state.items(), (last.key, last.value)]
         sent += await send_batches(producer, self._topic, self._partition, state)
-        told = await asyncio.gather(*sent)
-        return max(0, int(told[-1].offset))  # of the last batch; -1 when a retry was the second
+        told = await asyncio.gather(*(batch.future for batch in sent))
+        # A batch that was sent again after it had arrived is told as -1.
+        return int(told[-1].offset) + sent[-1].record_count if told[-1].offset >= 0 else 0
 
 
 def _by_partition(
@@ -134,19 +136,32 @@ def _by_partition(
     return groupby(sorted(outputs, key=place), key=place)  # stable: order in a topic is kept
 
 
+class SentBatch(NamedTuple):
+    """A batch on its way."""
+
+    future: "asyncio.Future[Any]"
+    """Tells the offset of its first record."""
+    record_count: int
+
+
 async def send_batches(
     producer: AIOKafkaProducer, topic: str, partition: int, pairs: Iterable[Pair]
-) -> "list[asyncio.Future[Any]]":
-    """Send key and value pairs to one partition, in order; return the futures of their batches."""
-    sent = []
+) -> list[SentBatch]:
+    """Send key and value pairs to one partition, in order; return their batches."""
+    sent: list[SentBatch] = []
+
+    async def send(batch: BatchBuilder) -> None:
+        future = await producer.send_batch(batch, topic, partition=partition)
+        sent.append(SentBatch(future, batch.record_count()))
+
     batch = producer.create_batch()
     for key, value in pairs:
         if batch.append(key=key, value=value, timestamp=None) is None:
-            sent.append(await producer.send_batch(batch, topic, partition=partition))
+            await send(batch)
             batch = producer.create_batch()
             batch.append(key=key, value=value, timestamp=None)
     if batch.record_count():
-        sent.append(await producer.send_batch(batch, topic, partition=partition))
+        await send(batch)
     return sent
 
 

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from itertools import groupby
-from typing import Any, Final, NamedTuple, Self, TypeAlias
+from typing import Final, NamedTuple, Self, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import InvalidProducerIdMapping, KafkaError, ProducerFenced
@@ -276,8 +276,8 @@ async def _write_all(
     async with producer.transaction():
         for (topic, partition), group in groupby(records, key=lambda r: (r.topic, r.partition)):
             pairs: list[Pair] = [(record.key, record.value) for record in group]
-            for future in await send_batches(producer, topic, partition, pairs):
-                told: Any = await future
+            for batch in await send_batches(producer, topic, partition, pairs):
+                told = await batch.future
                 written[TopicPartition(topic, partition)] = told.offset
     return written
 
