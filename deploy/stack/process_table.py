@@ -136,7 +136,15 @@ def _sink(home: Home, influx_part: str) -> list[Part]:
 
 
 def _fold(home: Home, name: str, module: str, word: str) -> Part:
-    return _app(home, name, module, word, ENGINE_DATA_FOLDER=str(home.faust(name)))
+    # With a name in its group a worker that is started again has its partitions back at once.
+    return _app(
+        home,
+        name,
+        module,
+        word,
+        ENGINE_DATA_FOLDER=str(home.faust(name)),
+        ENGINE_INSTANCE_ID=name,
+    )
 
 
 def _app(home: Home, name: str, module: str, *words: str, **settings: str) -> Part:

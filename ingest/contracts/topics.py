@@ -52,6 +52,8 @@ class Topic:
             "segment.bytes": str(64 * 1024 * 1024),
             "segment.ms": "600000",
             "min.cleanable.dirty.ratio": "0.1",
+            # A store on disk trusts itself for half as long; see streams.engine.store.
+            "delete.retention.ms": str(DAY_MS),
             **common,
         }
 

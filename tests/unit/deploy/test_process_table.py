@@ -67,6 +67,8 @@ def test_workers_and_bridges_are_told_apart(home: Home) -> None:
     workers = ["stock-0", "stock-1", "planning-0", "alert-fold"]
     folders = [parts[name].environment["SHELFSTREAM_ENGINE_DATA_FOLDER"] for name in workers]
     assert folders == [str(home.path / "faust" / name) for name in workers]
+    names = [parts[name].environment["SHELFSTREAM_ENGINE_INSTANCE_ID"] for name in workers]
+    assert names == workers
     logs = [part.log for part in parts.values()]
     assert len(set(logs)) == len(logs)
 
