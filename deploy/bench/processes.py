@@ -94,10 +94,18 @@ class BenchProcess:
         except queue.Empty as error:
             raise BenchError(f"{self._name} said nothing for {timeout_s:.0f} s") from error
         if line is None:
-            code = self._popen.wait()
-            reason = last_line(self.log) or "without a word"
-            raise BenchError(f"{self._name} ended with code {code}: {reason}")
+            raise self._ended(self._popen.wait())
         return line
+
+    def check_alive(self) -> None:
+        """Do nothing while it runs.
+
+        Raises:
+            BenchError: It has ended; the last line of its log says why.
+        """
+        code = self._popen.poll()
+        if code is not None:
+            raise self._ended(code)
 
     def await_line(self, prefix: str, timeout_s: float) -> Line:
         """Return the next line that begins with `prefix`; others before it are dropped.
@@ -135,6 +143,10 @@ class BenchProcess:
             self._reader.join(END_TIMEOUT_S)
             self._popen.stdout.close()
         return code
+
+    def _ended(self, code: int) -> BenchError:
+        reason = last_line(self.log) or "without a word"
+        return BenchError(f"{self._name} ended with code {code}: {reason}")
 
     def _read(self) -> None:
         for text in self._popen.stdout or ():
