@@ -5,7 +5,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 SHELFSTREAM := .venv/bin/shelfstream
 
-.PHONY: help bootstrap python demo up down test test-long check sim influxdb format
+.PHONY: help bootstrap python demo up down test test-long check sim bench influxdb format
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -50,3 +50,6 @@ format: python ## let ruff format and repair the tree
 SEEDS ?= 200
 sim: python ## the whole system in memory: SEEDS=200 of them, or one again by SEED=17
 	@$(PYTHON) -m simulators.whole.main $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+bench: bootstrap ## measure beside the peers: ONLY=stream for one, QUICK=1 within 50 s
+	@$(SHELFSTREAM) bench $(or $(ONLY),all) $(if $(QUICK),--quick)

@@ -46,6 +46,7 @@ SUB_COMMANDS: Final = (
     SubCommand("verify", "verify", "Compare the live table with the oracle of true stock."),
     SubCommand("dlq", "app", "Dead letters: list, show, replay."),
     SubCommand("log", "app", "Read the logs' frames."),
+    SubCommand("bench", "app", "Measure the parts beside their peers, on this machine."),
 )
 
 

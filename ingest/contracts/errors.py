@@ -12,7 +12,8 @@ ShelfstreamError
 ├── BridgeTakenError     another process serves this bridge's client id
 ├── FencedError          a newer owner has taken this partition
 ├── StalledError         a worker has had frames to read and got nowhere
-└── StackError           a part of the local stack can't be installed or started
+├── StackError           a part of the local stack can't be installed or started
+└── BenchError           a benchmark can't be measured
 
 Refusals the business expects are values with a reason, never exceptions.
 """
@@ -68,3 +69,7 @@ class StalledError(ShelfstreamError):
 
 class StackError(ShelfstreamError):
     """A part of the local stack can't be installed or started; the text says what to do."""
+
+
+class BenchError(ShelfstreamError):
+    """A benchmark can't be measured; the text says which part and why."""

@@ -1,0 +1,1 @@
+"""Benchmarks that anybody can repeat: what the parts do, measured beside their peers."""

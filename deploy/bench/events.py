@@ -1,0 +1,74 @@
+"""The events that all stream engines are given: 45 bytes each, 80 thousand keys, from one seed.
+
+A record is one event under its key; a frame of the product carries up to 500 events of a partition.
+"""
+
+import random
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from ingest.frames import FRAME_ITEMS_MAX, FrameCodec
+from ingest.partitions import partition_of
+
+KEYS_DEFAULT: Final = 80_000
+SEED: Final = 4
+OBSERVED_AT_MS: Final = 1_780_000_000_000
+SEQ_FIRST: Final = 1 << 17
+"""Numbers from here on take five bytes in msgpack, so every event has the same size."""
+
+MIXES: Final = {"all": 100, "5%": 5}
+"""Name of a mix to how many events in a hundred change their key."""
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """So many units of a SKU were counted; 0 is a repeat that changes nothing."""
+
+    sku: str
+    source: str
+    seq: int
+    observed_at_ms: int
+    quantity_units: int
+
+
+FRAMES: Final[FrameCodec[Event]] = FrameCodec(Event)
+ENCODE: Final = msgspec.msgpack.Encoder().encode
+DECODE_EVENT: Final = msgspec.msgpack.Decoder(Event).decode
+
+
+def events(count: int, changes_pct: int, *, keys: int = KEYS_DEFAULT) -> Iterator[Event]:
+    """Yield `count` events, evenly over `keys` keys; `changes_pct` of a hundred change theirs."""
+    rng = random.Random(SEED)  # noqa: S311 - no secret
+    names = [f"sku-{number:012d}" for number in range(keys)]
+    for number in range(count):
+        changes = changes_pct == 100 or rng.random() * 100 < changes_pct  # noqa: PLR2004 - per cent
+        quantity_units = 1 + number % 9 if changes else 0
+        at_ms = OBSERVED_AT_MS + number
+        source = f"sensor-{number % 1000:04d}"
+        yield Event(rng.choice(names), source, SEQ_FIRST + number, at_ms, quantity_units)
+
+
+def as_records(
+    found: Iterator[Event], partition_count: int
+) -> Iterator[tuple[int, bytes | None, bytes]]:
+    """Yield partition, key and value of one record an event."""
+    for event in found:
+        yield partition_of(event.sku, partition_count), event.sku.encode(), ENCODE(event)
+
+
+def as_frames(
+    found: Iterator[Event], partition_count: int
+) -> Iterator[tuple[int, bytes | None, bytes]]:
+    """Yield partition, no key and value of frames: full ones, then each partition's rest."""
+    waiting: list[list[Event]] = [[] for _ in range(partition_count)]
+    for event in found:
+        partition = partition_of(event.sku, partition_count)
+        items = waiting[partition]
+        items.append(event)
+        if len(items) == FRAME_ITEMS_MAX:
+            yield partition, None, FRAMES.encode(items, received_at_ms=event.observed_at_ms)
+            waiting[partition] = []
+    for partition, items in enumerate(waiting):
+        if items:
+            yield partition, None, FRAMES.encode(items, received_at_ms=items[-1].observed_at_ms)

@@ -1,0 +1,67 @@
+"""What every peer is told by its environment, and how it tells how far it is."""
+
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+VARIABLE: Final = "BENCH_PEER"
+TOLD_EVERY_S: Final = 0.1
+
+
+@dataclass(frozen=True)
+class Told:
+    """Where Kafka is, what to read, how much of it."""
+
+    bootstrap: str
+    security_protocol: str
+    sasl_mechanism: str
+    username: str
+    password: str
+    topic: str
+    name: str
+    """A group, an application and a changelog that nobody else has."""
+    partition_count: int
+    frames: bool
+    exactly_once: bool
+    events: int
+
+    def librdkafka(self) -> dict[str, Any]:
+        """Return the login as librdkafka spells it."""
+        return {
+            "bootstrap.servers": self.bootstrap,
+            "security.protocol": self.security_protocol,
+            "sasl.mechanism": self.sasl_mechanism,
+            "sasl.username": self.username,
+            "sasl.password": self.password,
+        }
+
+
+def told() -> Told:
+    """Return what this process was told."""
+    return Told(**json.loads(os.environ[VARIABLE]))  # noqa: TID251 - a peer's main
+
+
+class Progress:
+    """Says on stdout how many events are done: ten times a second, and at the end."""
+
+    def __init__(self, events: int) -> None:
+        """Take how many there will be."""
+        self.events = 0
+        self._all = events
+        self._due_s = 0.0
+
+    def add(self, events: int) -> bool:
+        """Count events as done; tell whether all are."""
+        self.events += events
+        if self.events < self._all and time.monotonic() >= self._due_s:
+            self.say()
+        return self.events >= self._all
+
+    def say(self) -> None:
+        """Say it now; at the end a peer calls this when all is flushed and committed."""
+        self._due_s = time.monotonic() + TOLD_EVERY_S
+        sys.stdout.write(f"progress {self.events}\n")
+        sys.stdout.flush()

@@ -1,0 +1,85 @@
+"""Writes the logs that engines read: all events are there before an engine starts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+
+from deploy.topics import create_topics
+from ingest.contracts.settings import KafkaSettings
+from ingest.contracts.topics import DAY_MS, Topic
+from ingest.frames import FRAME_ITEMS_MAX
+from streams.engine.adapters.connection import REQUEST_BYTES_MAX, client_options, connected
+from streams.engine.adapters.kafka import Pair, send_batches
+
+PARTITIONS: Final = 4
+"""Of every log: the default of an installation, and the same for all engines."""
+_BATCH_BYTES_MAX: Final = 256 * 1024
+_SEND_BYTES_MIN: Final = 512 * 1024
+_SENT_RECORD_BYTES: Final = 32
+"""About what Kafka adds to a record."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Log:
+    """One input log, written whole."""
+
+    topic: str
+    frames: bool
+    mix: str
+    events_by_partition: Sequence[int]
+    warm_events: int
+    """An engine's rates begin after so many."""
+
+    @property
+    def events(self) -> int:
+        """All events in it."""
+        return sum(self.events_by_partition)
+
+    def events_in(self, frames: Mapping[int, int]) -> int:
+        """Return how many events the first so many frames of each partition hold."""
+        return sum(
+            min(frames.get(partition, 0) * FRAME_ITEMS_MAX, events)
+            for partition, events in enumerate(self.events_by_partition)
+        )
+
+
+def state_topic(name: str) -> Topic:
+    """Return a compacted topic, with the settings of the product's own state topics."""
+    return Topic(name=name, partitioned_by="sku", retention_ms=None, doc="")
+
+
+def log_topic(name: str) -> Topic:
+    """Return a topic that keeps its records for longer than any benchmark runs."""
+    return Topic(name=name, partitioned_by="sku", retention_ms=DAY_MS, doc="")
+
+
+async def make_topics(kafka: KafkaSettings, topics: Sequence[Topic]) -> None:
+    """Create topics of `PARTITIONS` partitions and wait for their leaders."""
+    await create_topics(kafka, PARTITIONS, topics=topics)
+
+
+async def write_log(
+    kafka: KafkaSettings, topic: str, records: Iterable[tuple[int, bytes | None, bytes]]
+) -> None:
+    """Create the topic and write records of partition, key and value, in large batches."""
+    await make_topics(kafka, [log_topic(topic)])
+    producer = AIOKafkaProducer(
+        **client_options(kafka),
+        enable_idempotence=True,
+        max_batch_size=_BATCH_BYTES_MAX,
+        max_request_size=REQUEST_BYTES_MAX,
+    )
+    waiting: list[list[Pair]] = [[] for _ in range(PARTITIONS)]
+    waiting_bytes = [0] * PARTITIONS
+    async with connected(producer):
+        for partition, key, value in records:
+            waiting[partition].append((key, value))
+            waiting_bytes[partition] += len(value) + _SENT_RECORD_BYTES
+            if waiting_bytes[partition] >= _SEND_BYTES_MIN:
+                await send_batches(producer, topic, partition, waiting[partition])
+                waiting[partition], waiting_bytes[partition] = [], 0
+        for partition, pairs in enumerate(waiting):
+            await send_batches(producer, topic, partition, pairs)
+        await producer.flush()

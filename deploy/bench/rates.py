@@ -1,0 +1,76 @@
+"""From what was seen while an engine worked to its rates, its start left out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from deploy.bench.report import Spread
+from ingest.contracts.errors import BenchError
+
+
+class Sample(NamedTuple):
+    """One look at an engine at work."""
+
+    at_s: float
+    events: int
+    """Done since it began."""
+    cpu_s: float
+    """Used by its process since it began."""
+
+
+class Rate(NamedTuple):
+    """How fast an engine was in one round."""
+
+    events_per_s: float
+    events_per_cpu_s: float
+    lag_slope_per_s: float
+    """By how many events the lag changed a second (least squares); all were there before."""
+    broker_cpu_us: float
+    """The broker's CPU-microseconds an event in the same time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """What one round of one engine showed."""
+
+    samples: Sequence[Sample]
+    broker_cpu_s: Sequence[float]
+    """The broker's CPU-seconds at each sample."""
+    wrong: str = ""
+    """Why its state differs from the recount; empty where it does not."""
+
+
+def rate_of(seen: Round, warm_events: int) -> Rate:
+    """Return the rates from the first sample with `warm_events` done to the last.
+
+    An engine's start, its imports and its joining of a group are left out so, for all alike.
+
+    Raises:
+        BenchError: The samples are too few to tell.
+    """
+    first = next((i for i, s in enumerate(seen.samples) if s.events >= max(1, warm_events)), None)
+    if first is None or first == len(seen.samples) - 1:
+        raise BenchError("the engine was done before it could be measured: give it more events")
+    samples = seen.samples[first:]
+    begin, end = samples[0], samples[-1]
+    done = end.events - begin.events
+    wall_s, used_s = end.at_s - begin.at_s, end.cpu_s - begin.cpu_s
+    if done <= 0 or wall_s <= 0 or used_s <= 0:
+        raise BenchError("the engine was done too soon to be measured: give it more events")
+    broker_s = seen.broker_cpu_s[-1] - seen.broker_cpu_s[first]
+    return Rate(done / wall_s, done / used_s, lag_slope(samples), broker_s / done * 1e6)
+
+
+def lag_slope(samples: Sequence[Sample]) -> float:
+    """Return the least-squares slope of what is left to do, in events a second."""
+    n = len(samples)
+    mean_s = sum(s.at_s for s in samples) / n
+    mean_left = sum(-s.events for s in samples) / n
+    spread = sum((s.at_s - mean_s) ** 2 for s in samples)
+    common = sum((s.at_s - mean_s) * (-s.events - mean_left) for s in samples)
+    return common / spread if spread else 0.0
+
+
+def spread_of(rates: Sequence[Rate], field: str) -> Spread:
+    """Return the spread of one field of several rounds' rates."""
+    return Spread.of(getattr(rate, field) for rate in rates)
