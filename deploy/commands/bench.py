@@ -14,6 +14,7 @@ from deploy.bench.report import BenchOptions, Report, json_line, markdown, write
 
 BENCHES: Final[dict[str, str]] = {
     "stream": "Stream engines on the same events, this one among them.",
+    "state": "Memory a key, restores, take-overs and restarts of the engine's state.",
 }
 """Name to what `--help` says of it; `deploy.bench.{name}.run(options)` returns its report."""
 
