@@ -31,11 +31,10 @@ class StateTopics:
         self.input_topic = f"{name}-in"
         self._kafka = kafka
         self._spec = spec_of("counting", name, self.input_topic)
-        self.skus: list[list[str]] = [[] for _ in range(PARTITIONS)]
-        """SKUs by partition."""
+        self._keys: list[list[bytes]] = [[] for _ in range(PARTITIONS)]
         for number in range(keys):
             sku = f"sku-{number:012d}"
-            self.skus[partition_of(sku, PARTITIONS)].append(sku)
+            self._keys[partition_of(sku, PARTITIONS)].append(sku.encode())
 
     async def create(self) -> None:
         """Create input, state and progress topics."""
@@ -44,22 +43,22 @@ class StateTopics:
 
     async def fill(self) -> None:
         """Write each key once."""
-        await self._commit([iter(skus) for skus in self.skus], KEYS_A_TRANSACTION)
+        await self._commit([iter(keys) for keys in self._keys], KEYS_A_TRANSACTION)
 
     async def update(self, updates: int) -> None:
         """Write so many changes of keys drawn evenly; most keys then have old values too."""
         rng = random.Random(SEED)  # noqa: S311 - no secret
-        draws = [rng.choices(skus, k=updates // PARTITIONS) for skus in self.skus]
+        draws = [rng.choices(keys, k=updates // PARTITIONS) for keys in self._keys]
         await self._commit([iter(drawn) for drawn in draws], UPDATES_A_TRANSACTION)
 
     def frame(self, partition: int, number: int) -> bytes:
         """Return an input frame that changes one key of a partition."""
-        skus = self.skus[partition]
-        sku = skus[number % len(skus)]
+        keys = self._keys[partition]
+        sku = keys[number % len(keys)].decode()
         event = Event(sku, "sensor-0000", SEQ_FIRST + number, OBSERVED_AT_MS + number, 1)
         return FRAMES.encode([event], received_at_ms=event.observed_at_ms)
 
-    async def _commit(self, skus: Sequence[Iterator[str]], transaction: int) -> None:
+    async def _commit(self, keys: Sequence[Iterator[bytes]], transaction: int) -> None:
         logs = KafkaLogs(self._kafka, EngineSettings(), self._spec)
 
         async def commit_one(partition: int) -> None:
@@ -67,12 +66,10 @@ class StateTopics:
             await state_log.fence()
             applied = Applied((await input_log.facts()).topic_id, -1)
             number = 0
-            while part := list(islice(skus[partition], transaction)):
+            while part := list(islice(keys[partition], transaction)):
                 number += 1
-                state: dict[bytes, bytes | None] = {
-                    sku.encode(): ENCODE([number, 1_000 * number]) for sku in part
-                }
-                await state_log.commit(Changes(state), applied)
+                value: bytes | None = ENCODE([number, 1_000 * number])
+                await state_log.commit(Changes(dict.fromkeys(part, value)), applied)
             await state_log.close()
 
         await asyncio.gather(*(commit_one(partition) for partition in range(PARTITIONS)))

@@ -115,11 +115,10 @@ def _fault(position: StorePosition, facts: StateFacts, now_ms: int) -> str:
 
 def take(store: StateStore, batch: StateBatch) -> Applied | None:
     """Load a batch into a store; return the last applied record in it, None without one."""
-    records = batch.records
-    own = [record for record in records if record[0] < _STATE_KEY_LEAST]
-    if own:
-        records = [record for record in records if record[0] >= _STATE_KEY_LEAST]
-    store.load(records)
+    own = [record for record in batch.records if record[0] < _STATE_KEY_LEAST]
+    store.load(batch.records)
+    if own:  # taken out again, which is cheaper than a copy of the rest
+        store.load([(key, None) for key in {key for key, _ in own}])
     told = [value for key, value in own if key == APPLIED_KEY and value is not None]
     return decode_applied(told[-1]) if told else None
 

@@ -5,7 +5,7 @@ position in the state partition, and says which. The other implementation is on 
 `streams.engine.adapters.disk_store`; one conformance suite runs on both.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -46,7 +46,7 @@ class StateStore(Protocol):
     def clear(self) -> None:
         """Forget all, position too."""
 
-    def load(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
+    def load(self, records: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Take records as the log gives them, in order; None deletes.
 
         The position stays. Until `save` some of them may be kept and others not: whoever finds
@@ -93,17 +93,17 @@ class MemoryStore:
         self._state.clear()
         self._position = None
 
-    def load(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
+    def load(self, records: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Take records as the log gives them."""
-        given, state = list(records), self._state
-        state.update(given)  # type: ignore[arg-type] # the deleted ones leave in the next step
-        for key in [key for key, value in given if value is None]:
+        state = self._state
+        state.update(records)  # type: ignore[arg-type] # the deleted ones leave in the next step
+        for key in [key for key, value in records if value is None]:
             if state.get(key, b"") is None:  # else it came back, or is out already
                 del state[key]
 
     def change(self, changes: Mapping[bytes, bytes | None]) -> None:
         """Take changes."""
-        self.load(changes.items())
+        self.load(list(changes.items()))
 
     def save(self, position: StorePosition) -> None:
         """Keep the position."""

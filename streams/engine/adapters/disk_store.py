@@ -5,9 +5,8 @@ log and no fsync: after kill -9 it is whole; after a power failure it is as it w
 save, which is as good, since the rest is read from Kafka.
 """
 
-import itertools
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, cast
 
@@ -91,11 +90,10 @@ class DiskStore:
         shutil.rmtree(self._folder)
         self._db, self._position = _opened(self._folder)
 
-    def load(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
+    def load(self, records: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Take records as the log gives them."""
-        rest = iter(records)
-        while part := list(itertools.islice(rest, _LOAD_RECORDS)):
-            self._db.write(_batch(part))
+        for begin in range(0, len(records), _LOAD_RECORDS):
+            self._db.write(_batch(records[begin : begin + _LOAD_RECORDS]))
 
     def change(self, changes: Mapping[bytes, bytes | None]) -> None:
         """Show changes; they stay in memory until they are saved."""

@@ -1,17 +1,18 @@
 """Reads a state partition in bulk, below aiokafka's records.
 
 aiokafka's consumer makes an object of eleven fields for each record, which takes longer than all
-else in a restore. Here its own fetch request and its own parser are used, so compression, CRCs and
-aborted transactions are its business, and a record becomes no more than the pair that is kept.
+else in a restore. Here its own fetch request and its own parser of batches are used, so compression
+and CRCs are its business, and a record becomes no more than the pair that is kept.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
+from math import inf
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError, for_code
+from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRangeError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.memory_records import MemoryRecords
 
@@ -32,14 +33,34 @@ Pair = tuple[bytes, bytes | None]
 
 
 class _Pairs(PartitionRecords):  # type: ignore[misc] # aiokafka has no types
-    """Gives pairs in place of records, and None for what lies at or after the end."""
+    """Takes whole batches of a fetch apart; its base class knows of aborted transactions."""
 
-    end_offset: int | None
+    next_fetch_offset: int
 
-    def _consumer_record(self, _place: TopicPartition, record: Any) -> Pair | None:
-        if self.end_offset is not None and record.offset >= self.end_offset:
-            return None
-        return record.key, record.value
+    def pairs(self, end_offset: int | None) -> list[Pair]:
+        """Return what is committed below an offset, and move on past all of it.
+
+        Raises:
+            CorruptRecordException: A batch is not what its CRC says.
+        """
+        found: list[Pair] = []
+        while self._records.has_next():
+            batch = self._records.next_batch()
+            if not batch.validate_crc():
+                raise CorruptRecordException(f"{self._tp} at {batch.base_offset}")
+            self._consume_aborted_up_to(batch.base_offset)
+            begin_offset, self.next_fetch_offset = self.next_fetch_offset, batch.next_offset
+            if batch.is_control_batch:
+                if self._contains_abort_marker(batch):
+                    self._aborted_producers.discard(batch.producer_id)
+            elif batch.is_transactional and batch.producer_id in self._aborted_producers:
+                pass
+            elif batch.base_offset >= begin_offset and batch.next_offset <= (end_offset or inf):
+                found += [(record.key, record.value) for record in batch]
+            else:
+                wanted = range(begin_offset, end_offset or batch.next_offset)
+                found += [(one.key, one.value) for one in batch if one.offset in wanted]
+        return found
 
 
 class StateReader:
@@ -98,12 +119,7 @@ class StateReader:
         found = _Pairs(
             self._place, MemoryRecords(raw), aborted, position, None, None, True, READ_COMMITTED
         )
-        found.end_offset = end_offset
-        pairs = list(found)
-        reached = found.next_fetch_offset
-        if end_offset is not None and reached > end_offset:
-            pairs = [pair for pair in pairs if pair is not None]
-        return StateBatch(pairs, reached)
+        return StateBatch(found.pairs(end_offset), found.next_fetch_offset)
 
 
 def _without_replica(response: Any) -> Any:

@@ -62,7 +62,7 @@ def test_a_store_needs_only_the_rest(
     log = FakeStateLog(records=[StateRecord(key, value) for key, value in records])
     begin = min(begin, len(records))
     store, whole = MemoryStore(), MemoryStore()
-    store.load(pair for pair in records[: begin + more] if pair[0][:1] != b"\x00")
+    store.load([pair for pair in records[: begin + more] if pair[0][:1] != b"\x00"])
     store.save(StorePosition(log.topic_id, begin, Applied(TOPIC_ID, 4), NOW_MS))
     found = restored(log, store=store)
     restored(log, store=whole)
