@@ -27,19 +27,11 @@ HOUR_UPDATES_PER_KEY: Final = 18
 
 
 NOTES: Final = (
-    (
-        f"counting state in {PARTITIONS} partitions, one broker; memory a key is what a worker has more"
-        " than an idle one"
-    ),
+    f"counting state in {PARTITIONS} partitions, one broker; memory beyond an idle worker's",
     "a take-over counts from the assignment, when all is fenced, to the last restore",
-    (
-        "to flow: from kill -9 until every partition commits again; session time 6 s, and the"
-        " supervisor's 0.25 s where it starts the worker again"
-    ),
-    (
-        "an hour's updates (18 a key) are written in transactions of 2,000 records and read before the"
-        " broker has compacted much of them: the worst case"
-    ),
+    "to flow: from kill -9 until every partition commits again, the supervisor's 0.25 s included",
+    "session time 6 s; a worker that is started again has a name in its group, and waits for none",
+    "an hour's updates (18 a key) are in transactions of 2,000 records; the broker compacts or not",
 )
 
 
