@@ -17,7 +17,7 @@ from typing import Any, Final, NoReturn, cast
 
 import structlog
 
-from ingest.contracts.errors import FencedError, InstallationError, StalledError
+from ingest.contracts.errors import FencedError, InstallationError, SettingsError, StalledError
 from ingest.contracts.settings import InstallationSettings, KafkaSettings
 from streams.engine.adapters.faust_app import FoldApp, create_app
 from streams.engine.adapters.kafka import KafkaLogs
@@ -153,6 +153,8 @@ def end_process(error: BaseException) -> NoReturn:
 
 def exit_code(error: BaseException) -> int:
     """Return the exit code that tells what ended a worker."""
+    if isinstance(error, SettingsError):
+        return EXIT_SETTINGS
     if isinstance(error, FencedError):
         return EXIT_FENCED
     if isinstance(error, InstallationError):

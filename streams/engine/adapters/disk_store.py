@@ -54,6 +54,24 @@ class _UnreadableError(Exception):
     """The files are no database, or a broken one."""
 
 
+class _Named:
+    """Gives RocksDB's errors a class: all of them are plain `Exception`, told apart by words."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        if kind is Exception and "/LOCK:" in str(error):
+            raise SettingsError(f"{self._folder} is in use by another process") from error
+        if kind is Exception or isinstance(error, msgspec.MsgspecError):
+            raise _UnreadableError(str(error)) from error
+
+
 class DiskStore:
     """State in RocksDB, and over it what is changed and not saved yet."""
 
@@ -176,11 +194,7 @@ def _opened(folder: Path) -> tuple[Rdict, StorePosition | None]:
     options.set_write_buffer_size(WRITE_BUFFER_BYTES)
     options.set_max_write_buffer_number(WRITE_BUFFERS_MAX)
     options.set_keep_log_file_num(LOG_FILES_MAX)
-    try:
+    with _Named(folder):
         db = Rdict(str(folder), options=options)
         raw: bytes | None = db.get(_POSITION_KEY)
         return db, None if raw is None else _DECODER.decode(raw)
-    except Exception as error:
-        if "/LOCK:" in str(error):
-            raise SettingsError(f"{folder} is in use by another process") from error
-        raise _UnreadableError(str(error)) from error  # RocksDB's errors have no class

@@ -17,7 +17,7 @@ from ingest.contracts.errors import (
     StalledError,
     TopicIdentityError,
 )
-from ingest.contracts.settings import InstallationSettings, KafkaSettings
+from ingest.contracts.settings import InstallationSettings, KafkaSettings, load
 from streams import main as streams_main
 from streams.app import FOLDS, fold_spec
 from streams.engine import worker
@@ -66,6 +66,7 @@ def test_without_a_home_the_data_folder_goes_with_the_worker(folders: list[Path]
 @pytest.mark.parametrize(
     ("error", "code"),
     [
+        (SettingsError("x"), 2),
         (FencedError("x"), 3),
         (InstallationError("x"), 4),
         (TopicIdentityError("x"), 4),
@@ -135,3 +136,14 @@ def test_folds_are_named_once(name: str) -> None:
     assert spec.name == name
     assert spec.input_topic != spec.state_topic
     assert spec.create(0, 4).drain().outputs == []
+
+
+def test_a_disk_store_needs_a_folder_that_stays(tmp_path: Path) -> None:
+    """In a folder that goes with the process it would be for nothing."""
+    with pytest.raises(SettingsError, match="data_folder"):
+        load(EngineSettings, {"SHELFSTREAM_ENGINE_STORE": "disk"})
+    named = {
+        "SHELFSTREAM_ENGINE_STORE": "disk",
+        "SHELFSTREAM_ENGINE_DATA_FOLDER": str(tmp_path),
+    }
+    assert load(EngineSettings, named).store == "disk"
