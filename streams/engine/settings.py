@@ -52,5 +52,5 @@ class EngineSettings(Settings):
     @model_validator(mode="after")
     def _disk_needs_a_folder(self) -> Self:
         if self.store == "disk" and self.data_folder is None:
-            raise ValueError("store=disk needs a data_folder that stays")
+            raise ValueError("STORE=disk needs SHELFSTREAM_ENGINE_DATA_FOLDER, one that stays")
         return self

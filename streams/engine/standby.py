@@ -36,14 +36,18 @@ class Follower:
         facts = await self._state_log.facts()
         begin_offset, applied = trusted(self._origin, self.store, facts, self._now_ms())
         _log.info("partition followed", input=self._origin, begin_offset=begin_offset)
+        known = self.store.position
+        saved_at_ms = known.saved_at_ms if known is not None else self._now_ms()
         is_near = False
         async for batch in self._state_log.read(begin_offset):
             applied = take(self.store, batch) or applied
             if not is_near and batch.next_offset >= facts.end_offset:
                 is_near = True
                 _log.info("follower is near", input=self._origin, offset=batch.next_offset)
-            now_ms = self._now_ms()
-            self.store.save(StorePosition(facts.topic_id, batch.next_offset, applied, now_ms))
+            if is_near:  # before, the store is no younger than it was
+                saved_at_ms = self._now_ms()
+            position = StorePosition(facts.topic_id, batch.next_offset, applied, saved_at_ms)
+            self.store.save(position)
 
     async def close(self) -> None:
         """Release the log; the store is the caller's."""

@@ -4,8 +4,9 @@ import asyncio
 
 from streams.engine.ports import Applied, StateRecord
 from streams.engine.records import applied_record
-from streams.engine.store import MemoryStore
-from tests.unit.streams.engine_fakes import TOPIC_ID, run_virtual
+from streams.engine.standby import Follower
+from streams.engine.store import MemoryStore, StorePosition
+from tests.unit.streams.engine_fakes import TOPIC_ID, FakeStateLog, run_virtual
 from tests.unit.streams.test_engine_host import HostRig
 
 
@@ -101,3 +102,30 @@ def test_a_partition_that_is_given_back_closes_its_store() -> None:
 
     rig = run_virtual(scenario())
     assert (rig.host.followed, rig.logs.state[1].calls[-2:]) == ([1], ["facts", "read 0 None"])
+
+
+def test_a_follower_that_is_far_behind_makes_no_store_younger() -> None:
+    """Left on the way it would otherwise be believed for longer than deletions are kept."""
+
+    async def scenario() -> list[int]:
+        log, store = FakeStateLog(), MemoryStore()
+        log.records = [StateRecord(b"%d" % number, b"1") for number in range(8)]
+        store.save(StorePosition(log.topic_id, 2, None, 1_000))
+        clock = iter(range(2_000, 3_000))
+        ages: list[int] = []
+        follower = Follower("in/0", log, store, lambda: next(clock))
+        follow = asyncio.create_task(follower.follow())
+        save = store.save
+
+        def remember(position: StorePosition) -> None:
+            save(position)
+            ages.append(position.saved_at_ms)
+
+        store.save = remember  # type: ignore[method-assign]
+        await asyncio.sleep(0.5)
+        log.records += [StateRecord(b"new", b"1")] * 2
+        await asyncio.sleep(2)
+        follow.cancel()
+        return ages
+
+    assert run_virtual(scenario()) == [1_000, 1_000, 1_000, 2_001]

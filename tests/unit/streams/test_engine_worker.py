@@ -140,7 +140,7 @@ def test_folds_are_named_once(name: str) -> None:
 
 def test_a_disk_store_needs_a_folder_that_stays(tmp_path: Path) -> None:
     """In a folder that goes with the process it would be for nothing."""
-    with pytest.raises(SettingsError, match="data_folder"):
+    with pytest.raises(SettingsError, match="needs SHELFSTREAM_ENGINE_DATA_FOLDER"):
         load(EngineSettings, {"SHELFSTREAM_ENGINE_STORE": "disk"})
     named = {
         "SHELFSTREAM_ENGINE_STORE": "disk",
