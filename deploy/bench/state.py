@@ -44,7 +44,7 @@ class Sizes:
 
 
 FULL: Final = Sizes(1_000_000, 10_000)
-QUICK: Final = Sizes(100_000, 500)
+QUICK: Final = Sizes(50_000, 200)
 
 
 def run(options: BenchOptions) -> Report:
@@ -83,14 +83,14 @@ class StateBench:
         idle = self._start(topics, FIRST)
         await idle.restored()
         idle_bytes = idle.resident_bytes()
-        idle.end()
+        idle.kill()
         self.headline["keys"] = self.sizes.keys
         self.options.say(f"writing {self.sizes.keys:,} keys")
         await topics.fill()
         worker = await self._memory(topics, idle_bytes)
         worker = await self._restart(topics, worker)
         worker = await self._standby(topics, worker)
-        worker.end()
+        worker.kill()
         await self._disk(topics)
         await self._tail(topics)
         self._domain()
@@ -112,7 +112,7 @@ class StateBench:
             takes.append(worker.take_over_s())
             if len(takes) == self.options.rounds:
                 break
-            worker.end()
+            worker.kill()
         per_key = (worker.resident_bytes() - idle_bytes) / self.sizes.keys
         self.headline["bytes_per_key"] = round(per_key)
         self._found("recovery_s", "restored to memory, nothing at hand", Spread.of(takes), worker)
@@ -158,7 +158,7 @@ class StateBench:
             "disk_restart_s", "kill -9, own disk store: restored", again.take_over_s(), again
         )
         self._found("disk_to_flow_s", "the same: to flow", flows_s, again)
-        again.end()
+        again.kill()
 
     async def _tail(self, topics: StateTopics) -> None:
         updates = self.sizes.keys * HOUR_UPDATES_PER_KEY
@@ -168,7 +168,7 @@ class StateBench:
         await worker.restored()
         name = f"restored to memory, after {updates:,} more updates"
         self._found("recovery_with_tail_s", name, worker.take_over_s(), worker)
-        worker.end()
+        worker.kill()
 
     def _domain(self) -> None:
         found = domain_state(self.sizes.domain_skus)

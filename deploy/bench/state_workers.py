@@ -82,10 +82,6 @@ class StateWorker:
         self._process.end()
         return killed_s
 
-    def end(self) -> None:
-        """End it orderly, if it lives."""
-        self._process.end()
-
     async def _await_lines(self, event: str, count: int) -> float:
         deadline_s = time.monotonic() + RESTORE_TIMEOUT_S
         while len(self._said(event)) < count:
