@@ -13,6 +13,7 @@ from ingest.frames import FRAME_ITEMS_MAX, FrameCodec
 from ingest.partitions import partition_of
 
 KEYS_DEFAULT: Final = 80_000
+SOURCES: Final = 1_000
 SEED: Final = 4
 OBSERVED_AT_MS: Final = 1_780_000_000_000
 SEQ_FIRST: Final = 1 << 17
@@ -41,12 +42,13 @@ def events(count: int, changes_pct: int, *, keys: int = KEYS_DEFAULT) -> Iterato
     """Yield `count` events, evenly over `keys` keys; `changes_pct` of a hundred change theirs."""
     rng = random.Random(SEED)  # noqa: S311 - no secret
     names = [f"sku-{number:012d}" for number in range(keys)]
+    sources = [f"sensor-{number:04d}" for number in range(SOURCES)]
+    draw = rng.random
     for number in range(count):
-        changes = changes_pct == 100 or rng.random() * 100 < changes_pct  # noqa: PLR2004 - per cent
+        changes = changes_pct == 100 or draw() * 100 < changes_pct  # noqa: PLR2004 - per cent
         quantity_units = 1 + number % 9 if changes else 0
-        at_ms = OBSERVED_AT_MS + number
-        source = f"sensor-{number % 1000:04d}"
-        yield Event(rng.choice(names), source, SEQ_FIRST + number, at_ms, quantity_units)
+        sku, source = names[int(draw() * keys)], sources[number % SOURCES]
+        yield Event(sku, source, SEQ_FIRST + number, OBSERVED_AT_MS + number, quantity_units)
 
 
 def as_records(

@@ -22,6 +22,9 @@ class Measured:
 
 
 RATIOS: Final = {
+    "ratio_quix": ("quix", "all", "events_per_s"),
+    "ratio_faust": ("faust", "all", "events_per_s"),
+    "ratio_kafka_streams_cpu": ("kafka_streams", "all", "events_per_cpu_s"),
     "ratio_bare": ("bare", "all", "events_per_s"),
     "ratio_bare_5pct": ("bare", "5%", "events_per_s"),
     "ratio_bare_cpu": ("bare", "all", "events_per_cpu_s"),
