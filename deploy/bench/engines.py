@@ -6,21 +6,25 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
+from deploy.bench.domain import book_of
 from deploy.bench.java_peer import kafka_streams_argv
 from deploy.bench.peer_environment import peers_python
-from deploy.bench.recount import Parse, Parsed, parse_total
+from deploy.bench.recount import Parsed, parse_total
 from ingest.contracts.errors import BenchError
 
-Size = Literal["frames", "records", "few", "java"]
+Size = Literal["frames", "records", "few", "java", "domain"]
 """Which log an engine is given: slow ones get fewer events, for rates are compared."""
 
 OURS: Final = "ours"
+DOMAIN: Final = "domain"
+WORKER: Final = "deploy.bench.engine_worker"
 AT_LEAST_ONCE: Final = "at least once"
 EXACTLY_ONCE: Final = "exactly once"
+TRANSACTION: Final = f"{EXACTLY_ONCE}: outputs, state and offset in one transaction"
 _TWO_LONGS: Final = struct.Struct(">qq")
 _PAIR: Final = msgspec.json.Decoder(tuple[int, int])
 
@@ -37,7 +41,7 @@ class Engine:
     size: Size = "frames"
     changelog: str = "{name}-state"
     """The topic it restores from; `{name}` is the run's name, `{topic}` the input's."""
-    parse: Parse = parse_total
+    parse: Callable[[bytes, bytes], tuple[Any, Any] | None] = parse_total
     exactly_once: bool = False
     makes_topics: bool = False
     """Whether it makes its changelog itself."""
@@ -46,21 +50,33 @@ class Engine:
     @property
     def is_ours(self) -> bool:
         """Tell whether it is a worker of this project."""
-        return "deploy.bench.engine_worker" in self.argv
+        return WORKER in self.argv
 
     @property
     def feeds(self) -> str:
         """`frames`, or `records` of one event."""
-        return "frames" if self.size == "frames" else "records"
+        return "frames" if self.size in {"frames", "domain"} else "records"
 
 
-def ours(fold: str = "counting") -> Engine:
-    """Return this engine, with one of the folds that `engine_worker` knows."""
+def ours() -> Engine:
+    """Return this engine with the counting fold."""
     return Engine(
-        key=OURS if fold == "counting" else fold,
-        name="Shelfstream" if fold == "counting" else "Shelfstream, full stock fold",
-        guarantee=f"{EXACTLY_ONCE}: outputs, state and offset in one transaction",
-        argv=[sys.executable, "-m", "deploy.bench.engine_worker", fold],
+        key=OURS,
+        name="Shelfstream",
+        guarantee=TRANSACTION,
+        argv=[sys.executable, "-m", WORKER, "counting"],
+    )
+
+
+def ours_full() -> Engine:
+    """Return this engine with the full stock fold."""
+    return Engine(
+        key=DOMAIN,
+        name="Shelfstream, full stock fold",
+        guarantee=TRANSACTION,
+        argv=[sys.executable, "-m", WORKER, "stock"],
+        size="domain",
+        parse=book_of,
     )
 
 

@@ -38,8 +38,11 @@ def run_round(place: Place, engine: Engine, log: Log, name: str) -> Round:
     folder.mkdir()
     with running(argv, log=place.logs / f"{name}.log", environment=environment) as process:
         if engine.is_ours:
-            return asyncio.run(_watch_committed(place, log, name, process))
-        return _watch_told(place, log, process)
+            seen = asyncio.run(_watch_committed(place, log, name, process))
+        else:
+            seen = _watch_told(place, log, process)
+        process.kill()  # all is committed, and how it ends is not measured
+    return seen
 
 
 def _told(place: Place, engine: Engine, log: Log, name: str, folder: str) -> dict[str, str]:
