@@ -5,6 +5,7 @@ All events are in Kafka before an engine starts; engines take turns, several rou
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from deploy.bench.engines import Engine, ours, ours_full, peers
@@ -27,8 +28,27 @@ def run(options: BenchOptions) -> Report:
         StackError: There is no Kafka.
     """
     found, absent = peers(options.say)
-    engines = [ours(), *(p for p in found if p.in_quick or not options.quick), ours_full()]
-    return run_engines(options, engines, absent, QUICK if options.quick else FULL)
+    return run_engines(
+        options,
+        chosen([ours(), *found, ours_full()], options),
+        absent,
+        QUICK if options.quick else FULL,
+    )
+
+
+def chosen(engines: Sequence[Engine], options: BenchOptions) -> list[Engine]:
+    """Return the engines of a run: those that were named, or all that fit into it.
+
+    Raises:
+        BenchError: A name is no engine that this machine can run.
+    """
+    keys = [engine.key for engine in engines]
+    unknown = [name for name in options.only if name not in keys]
+    if unknown:
+        raise BenchError(f"{unknown[0]} is no engine here: there are {', '.join(keys)}")
+    if options.only:
+        return [engine for engine in engines if engine.key in options.only]
+    return [engine for engine in engines if engine.in_quick or not options.quick]
 
 
 def run_engines(
@@ -56,12 +76,12 @@ class Bench:
     begun_s: float = field(default_factory=time.monotonic)
 
     def prepared(self, engines: list[Engine]) -> list[Measured]:
-        """Write every log; a quick run has the second mix for frames alone."""
+        """Write every log; a quick run of all engines has one mix alone."""
         measured = [
             Measured(engine, self.workload.log_for(engine, mix))
             for engine in engines
             for mix in MIXES
-            if mix == "all" or engine.size == "frames" or not self.options.quick
+            if mix == "all" or self.options.only or not self.options.quick
         ]
         self.say(f"{len(self.workload.logs)} logs are written")
         return measured
