@@ -44,12 +44,12 @@ FULL: Final = Sizes(
 )
 QUICK: Final = Sizes(
     frames=400_000,
-    records=50_000,
-    few=5_000,
-    java=200_000,
-    java_warm=80_000,
-    domain=100_000,
-    domain_skus=500,
+    records=30_000,
+    few=2_500,
+    java=150_000,
+    java_warm=60_000,
+    domain=80_000,
+    domain_skus=300,
 )
 
 
