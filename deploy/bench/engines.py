@@ -1,28 +1,32 @@
-"""The engines under comparison: how each is started, watched and checked."""
+"""The engines under comparison: how each is set up and checked."""
 
-import asyncio
 import json
-import os
+import struct
 import sys
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from deploy.bench.peers.told import VARIABLE
-from deploy.bench.place import Place
-from deploy.bench.preload import PARTITIONS, Log, log_topic, make_topics, state_topic
-from deploy.bench.processes import BenchProcess, cpu_s, running
-from deploy.bench.rates import Round, Sample
-from deploy.bench.recount import Parse, parse_total
-from deploy.stack.children import import_path
-from deploy.stack.run import environment_of
+import msgspec
+
+from deploy.bench.domain import book_of
+from deploy.bench.java_peer import kafka_streams_argv
+from deploy.bench.peer_environment import peers_python
+from deploy.bench.recount import Parsed, parse_total
 from ingest.contracts.errors import BenchError
-from streams.engine.adapters.reader import TopicReader
 
-SILENCE_TIMEOUT_S: Final = 60.0
-"""An engine that makes no progress for so long has failed."""
+Size = Literal["frames", "records", "few", "java", "domain"]
+"""Which log an engine is given: slow ones get fewer events, for rates are compared."""
+
+OURS: Final = "ours"
+DOMAIN: Final = "domain"
+WORKER: Final = "deploy.bench.engine_worker"
+AT_LEAST_ONCE: Final = "at least once"
+EXACTLY_ONCE: Final = "exactly once"
+TRANSACTION: Final = f"{EXACTLY_ONCE}: outputs, state and offset in one transaction"
+_TWO_LONGS: Final = struct.Struct(">qq")
+_PAIR: Final = msgspec.json.Decoder(tuple[int, int])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,113 +34,155 @@ class Engine:
     """One engine, set up one way."""
 
     key: str
-    """What a ratio names it by."""
+    """What ratios name it by."""
     name: str
-    feeds: Literal["frames", "records"]
     guarantee: str
     argv: Sequence[str]
+    size: Size = "frames"
     changelog: str = "{name}-state"
     """The topic it restores from; `{name}` is the run's name, `{topic}` the input's."""
-    parse: Parse = parse_total
+    parse: Callable[[bytes, bytes], tuple[Any, Any] | None] = parse_total
     exactly_once: bool = False
-    environment: Mapping[str, str] = field(default_factory=dict)
-    makes_topics: bool = True
-    """Whether the benchmark makes its changelog; else the engine does."""
-    is_ours: bool = False
+    makes_topics: bool = False
+    """Whether it makes its changelog itself."""
+    in_quick: bool = True
+
+    @property
+    def is_ours(self) -> bool:
+        """Tell whether it is a worker of this project."""
+        return WORKER in self.argv
+
+    @property
+    def feeds(self) -> str:
+        """`frames`, or `records` of one event."""
+        return "frames" if self.size in {"frames", "domain"} else "records"
 
 
-def run_round(place: Place, engine: Engine, log: Log, name: str) -> Round:
-    """Run an engine over a whole log under names of its own; return what was seen.
-
-    Raises:
-        BenchError: It ended early, or got nowhere.
-    """
-    if engine.makes_topics:
-        topics = [state_topic(f"{name}-state"), log_topic(f"{name}-progress")]
-        asyncio.run(make_topics(place.kafka, topics))
-    environment = dict(os.environ)  # noqa: TID251 - children get what we have
-    argv = [*engine.argv]
-    if engine.is_ours:
-        environment = environment_of(place.home, environment)
-        argv += [name, log.topic]
-    else:
-        environment |= {VARIABLE: _told(place, engine, log, name), **engine.environment}
-    environment["PYTHONPATH"] = import_path(os.environ)  # noqa: TID251 - the same
-    with running(argv, log=place.logs / f"{name}.log", environment=environment) as process:
-        if engine.is_ours:
-            return asyncio.run(_watch_committed(place, log, name, process))
-        return _watch_told(place, log, process)
-
-
-def ours(fold: str = "counting") -> Engine:
-    """Return this engine, with one of the folds that `engine_worker` knows."""
+def ours() -> Engine:
+    """Return this engine with the counting fold."""
     return Engine(
-        key="ours" if fold == "counting" else fold,
-        name="Shelfstream" if fold == "counting" else "Shelfstream, full stock fold",
-        feeds="frames",
-        guarantee="exactly once: outputs, state and offset in one transaction",
-        argv=[sys.executable, "-m", "deploy.bench.engine_worker", fold],
-        is_ours=True,
+        key=OURS,
+        name="Shelfstream",
+        guarantee=TRANSACTION,
+        argv=[sys.executable, "-m", WORKER, "counting"],
     )
 
 
-def bare_loop(python: Path) -> Engine:
-    """Return the hand-written loop, in the peers' Python."""
+def ours_full() -> Engine:
+    """Return this engine with the full stock fold."""
     return Engine(
+        key=DOMAIN,
+        name="Shelfstream, full stock fold",
+        guarantee=TRANSACTION,
+        argv=[sys.executable, "-m", WORKER, "stock"],
+        size="domain",
+        parse=book_of,
+    )
+
+
+def peers(say: Callable[[str], None]) -> tuple[list[Engine], dict[str, str]]:
+    """Return the peers that this machine can run, and why the others are absent.
+
+    Their environments are made where they are missing.
+    """
+    found: list[Engine] = []
+    absent: dict[str, str] = {}
+    try:
+        found += _python_peers(peers_python(say))
+    except BenchError as error:
+        absent |= dict.fromkeys(("bare", "faust", "quix"), str(error))
+    try:
+        found += _java_peers(kafka_streams_argv(say))
+    except BenchError as error:
+        absent["kafka_streams"] = str(error)
+    for name, why in absent.items():
+        say(f"{name} is left out: {why}")
+    return found, absent
+
+
+def _python_peers(python: Path) -> list[Engine]:
+    def argv(module: str) -> list[str]:
+        return [str(python), "-m", f"deploy.bench.peers.{module}"]
+
+    bare = Engine(
         key="bare",
         name="bare confluent-kafka loop",
-        feeds="frames",
-        guarantee="at least once, no rebalancing, no recovery",
-        argv=[str(python), "-m", "deploy.bench.peers.bare_loop"],
+        guarantee=f"{AT_LEAST_ONCE}; no rebalancing, no recovery",
+        argv=argv("bare_loop"),
     )
-
-
-def _told(place: Place, engine: Engine, log: Log, name: str) -> str:
-    kafka = place.kafka
-    return json.dumps(
-        {
-            "bootstrap": kafka.bootstrap,
-            "security_protocol": kafka.security_protocol,
-            "sasl_mechanism": kafka.sasl_mechanism,
-            "username": kafka.username,
-            "password": kafka.password.get_secret_value(),
-            "topic": log.topic,
-            "name": name,
-            "partition_count": PARTITIONS,
-            "frames": log.frames,
-            "exactly_once": engine.exactly_once,
-            "events": log.events,
-        }
+    faust = Engine(
+        key="faust",
+        name="Faust, a table",
+        guarantee=AT_LEAST_ONCE,
+        argv=argv("plain_faust"),
+        size="few",
+        changelog="{name}-totals-changelog",
+        parse=parse_faust,
+        makes_topics=True,
     )
+    return [bare, faust, *_quix(argv("quix"))]
 
 
-def _watch_told(place: Place, log: Log, process: BenchProcess) -> Round:
-    samples: list[Sample] = []
-    broker: list[float] = []
-    while not samples or samples[-1].events < log.events:
-        line = process.await_line("progress ", SILENCE_TIMEOUT_S)
-        events = int(line.text.split()[1])
-        samples.append(Sample(line.at_s, events, line.cpu_s))
-        broker.append(cpu_s(place.broker_pid))
-    return Round(samples=samples, broker_cpu_s=broker)
+def _quix(argv: Sequence[str]) -> list[Engine]:
+    def quix(key: str, size: Size, *, exactly_once: bool, in_quick: bool = False) -> Engine:
+        return Engine(
+            key=key,
+            name="Quix Streams, RocksDB",
+            guarantee=EXACTLY_ONCE if exactly_once else AT_LEAST_ONCE,
+            argv=argv,
+            size=size,
+            changelog="changelog__{name}--{topic}--default",
+            parse=parse_quix,
+            exactly_once=exactly_once,
+            makes_topics=True,
+            in_quick=in_quick,
+        )
+
+    return [
+        quix("quix", "records", exactly_once=False, in_quick=True),
+        quix("quix_exactly_once", "records", exactly_once=True),
+        quix("quix_frames", "frames", exactly_once=False),
+        quix("quix_frames_exactly_once", "frames", exactly_once=True),
+    ]
 
 
-async def _watch_committed(place: Place, log: Log, name: str, process: BenchProcess) -> Round:
-    """Watch what is committed: the progress that the worker writes in its transactions."""
-    samples: list[Sample] = []
-    broker: list[float] = []
-    frames: dict[int, int] = {}
-    heard_s = time.monotonic()
-    async with TopicReader(place.kafka, f"{name}-progress") as reader:
-        while not samples or samples[-1].events < log.events:
-            records = await reader.poll()
-            at_s = time.monotonic()
-            process.check_alive()
-            if not records and at_s - heard_s > SILENCE_TIMEOUT_S:
-                raise BenchError(f"{name} got nowhere for {SILENCE_TIMEOUT_S:.0f} s")
-            if records:
-                heard_s = at_s
-                frames |= {record.partition: int(record.value or 0) for record in records}
-                samples.append(Sample(at_s, log.events_in(frames), cpu_s(process.pid)))
-                broker.append(cpu_s(place.broker_pid))
-    return Round(samples=samples, broker_cpu_s=broker)
+def _java_peers(argv: Sequence[str]) -> list[Engine]:
+    def streams(key: str, *, exactly_once: bool) -> Engine:
+        return Engine(
+            key=key,
+            name="Kafka Streams, store in memory",
+            guarantee="exactly once (v2)" if exactly_once else AT_LEAST_ONCE,
+            argv=argv,
+            size="java",
+            changelog="{name}-totals-changelog",
+            parse=parse_java,
+            exactly_once=exactly_once,
+            makes_topics=True,
+            in_quick=not exactly_once,
+        )
+
+    return [
+        streams("kafka_streams", exactly_once=False),
+        streams("kafka_streams_exactly_once", exactly_once=True),
+    ]
+
+
+def parse_faust(key: bytes, value: bytes) -> Parsed | None:
+    """Return a total of a Faust table: JSON key and JSON value."""
+    return str(json.loads(key)), _PAIR.decode(value)
+
+
+def parse_quix(key: bytes, value: bytes) -> Parsed | None:
+    """Return a total of Quix: `{message key}|{state key as JSON}`; frames have no message key."""
+    prefix, _, name = key.rpartition(b"|")
+    try:
+        total = _PAIR.decode(value)
+    except msgspec.DecodeError:
+        return None  # its own records
+    return (prefix.decode() if name == b'"total"' else str(json.loads(name))), total
+
+
+def parse_java(key: bytes, value: bytes) -> Parsed | None:
+    """Return a total of the Kafka Streams peer: two longs."""
+    number, units = _TWO_LONGS.unpack(value)
+    return key.decode(), (number, units)

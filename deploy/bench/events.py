@@ -9,10 +9,11 @@ from typing import Final
 
 import msgspec
 
-from ingest.frames import FRAME_ITEMS_MAX, FrameCodec
+from ingest.frames import FrameCodec
 from ingest.partitions import partition_of
 
 KEYS_DEFAULT: Final = 80_000
+SOURCES: Final = 1_000
 SEED: Final = 4
 OBSERVED_AT_MS: Final = 1_780_000_000_000
 SEQ_FIRST: Final = 1 << 17
@@ -37,38 +38,21 @@ ENCODE: Final = msgspec.msgpack.Encoder().encode
 DECODE_EVENT: Final = msgspec.msgpack.Decoder(Event).decode
 
 
-def events(count: int, changes_pct: int, *, keys: int = KEYS_DEFAULT) -> Iterator[Event]:
-    """Yield `count` events, evenly over `keys` keys; `changes_pct` of a hundred change theirs."""
+def events(
+    count: int, changes_pct: int, partition_count: int, *, keys: int = KEYS_DEFAULT
+) -> Iterator[tuple[int, Event]]:
+    """Yield `count` events with their partitions, evenly over `keys` keys.
+
+    `changes_pct` of a hundred change their key. The same arguments give the same events.
+    """
     rng = random.Random(SEED)  # noqa: S311 - no secret
     names = [f"sku-{number:012d}" for number in range(keys)]
+    partitions = [partition_of(name, partition_count) for name in names]
+    sources = [f"sensor-{number:04d}" for number in range(SOURCES)]
+    draw = rng.random
     for number in range(count):
-        changes = changes_pct == 100 or rng.random() * 100 < changes_pct  # noqa: PLR2004 - per cent
-        quantity_units = 1 + number % 9 if changes else 0
+        changes = changes_pct == 100 or draw() * 100 < changes_pct  # noqa: PLR2004 - per cent
+        units = 1 + number % 9 if changes else 0
+        which, source = int(draw() * keys), sources[number % SOURCES]
         at_ms = OBSERVED_AT_MS + number
-        source = f"sensor-{number % 1000:04d}"
-        yield Event(rng.choice(names), source, SEQ_FIRST + number, at_ms, quantity_units)
-
-
-def as_records(
-    found: Iterator[Event], partition_count: int
-) -> Iterator[tuple[int, bytes | None, bytes]]:
-    """Yield partition, key and value of one record an event."""
-    for event in found:
-        yield partition_of(event.sku, partition_count), event.sku.encode(), ENCODE(event)
-
-
-def as_frames(
-    found: Iterator[Event], partition_count: int
-) -> Iterator[tuple[int, bytes | None, bytes]]:
-    """Yield partition, no key and value of frames: full ones, then each partition's rest."""
-    waiting: list[list[Event]] = [[] for _ in range(partition_count)]
-    for event in found:
-        partition = partition_of(event.sku, partition_count)
-        items = waiting[partition]
-        items.append(event)
-        if len(items) == FRAME_ITEMS_MAX:
-            yield partition, None, FRAMES.encode(items, received_at_ms=event.observed_at_ms)
-            waiting[partition] = []
-    for partition, items in enumerate(waiting):
-        if items:
-            yield partition, None, FRAMES.encode(items, received_at_ms=items[-1].observed_at_ms)
+        yield partitions[which], Event(names[which], source, SEQ_FIRST + number, at_ms, units)

@@ -1,20 +1,28 @@
 """Writes the logs that engines read: all events are there before an engine starts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
 
 from aiokafka import AIOKafkaProducer
 
+from deploy.bench.events import ENCODE, OBSERVED_AT_MS, Event
 from deploy.topics import create_topics
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import DAY_MS, Topic
-from ingest.frames import FRAME_ITEMS_MAX
+from ingest.frames import FRAME_ITEMS_MAX, FrameCodec
 from streams.engine.adapters.connection import REQUEST_BYTES_MAX, client_options, connected
 from streams.engine.adapters.kafka import Pair, send_batches
 
 PARTITIONS: Final = 4
 """Of every log: the default of an installation, and the same for all engines."""
+ItemT = TypeVar("ItemT")
+Placed: TypeAlias = tuple[int, bytes | None, bytes]
+"""Partition, key and value of a record."""
+Counts: TypeAlias = Counter[int]
+"""Partition to how many events it has."""
+
 _BATCH_BYTES_MAX: Final = 256 * 1024
 _SEND_BYTES_MIN: Final = 512 * 1024
 _SENT_RECORD_BYTES: Final = 32
@@ -28,20 +36,21 @@ class Log:
     topic: str
     frames: bool
     mix: str
-    events_by_partition: Sequence[int]
+    counts: Mapping[int, int]
+    """Partition to how many events it has."""
     warm_events: int
     """An engine's rates begin after so many."""
 
     @property
     def events(self) -> int:
         """All events in it."""
-        return sum(self.events_by_partition)
+        return sum(self.counts.values())
 
     def events_in(self, frames: Mapping[int, int]) -> int:
         """Return how many events the first so many frames of each partition hold."""
         return sum(
             min(frames.get(partition, 0) * FRAME_ITEMS_MAX, events)
-            for partition, events in enumerate(self.events_by_partition)
+            for partition, events in self.counts.items()
         )
 
 
@@ -60,10 +69,38 @@ async def make_topics(kafka: KafkaSettings, topics: Sequence[Topic]) -> None:
     await create_topics(kafka, PARTITIONS, topics=topics)
 
 
-async def write_log(
-    kafka: KafkaSettings, topic: str, records: Iterable[tuple[int, bytes | None, bytes]]
-) -> None:
-    """Create the topic and write records of partition, key and value, in large batches."""
+def as_records(found: Iterable[tuple[int, Event]], counts: Counts) -> Iterator[Placed]:
+    """Yield one record an event, under its key; count events by partition."""
+    for partition, event in found:
+        counts[partition] += 1
+        yield partition, event.sku.encode(), ENCODE(event)
+
+
+def as_frames(
+    found: Iterable[tuple[int, ItemT]], codec: FrameCodec[ItemT], counts: Counts
+) -> Iterator[Placed]:
+    """Yield full frames, then each partition's rest; count items by partition.
+
+    The first frame is of `OBSERVED_AT_MS`, and a millisecond passes with every item.
+    """
+    waiting: list[list[ItemT]] = [[] for _ in range(PARTITIONS)]
+    at_ms = OBSERVED_AT_MS
+    for partition, item in found:
+        at_ms += 1
+        items = waiting[partition]
+        items.append(item)
+        if len(items) == FRAME_ITEMS_MAX:
+            counts[partition] += FRAME_ITEMS_MAX
+            yield partition, None, codec.encode(items, received_at_ms=at_ms)
+            waiting[partition] = []
+    for partition, items in enumerate(waiting):
+        if items:
+            counts[partition] += len(items)
+            yield partition, None, codec.encode(items, received_at_ms=at_ms)
+
+
+async def write_log(kafka: KafkaSettings, topic: str, records: Iterable[Placed]) -> None:
+    """Create the topic and write the records, in large batches."""
     await make_topics(kafka, [log_topic(topic)])
     producer = AIOKafkaProducer(
         **client_options(kafka),

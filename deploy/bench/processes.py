@@ -129,6 +129,10 @@ class BenchProcess:
         resident_bytes = int(psutil.Process(self.pid).memory_info().rss)
         return Usage(time.monotonic() - self._begun_s, used_s, resident_bytes)
 
+    def kill(self) -> None:
+        """Kill it, where its own way to end is of no interest; `end` it afterwards."""
+        self._popen.kill()
+
     def end(self) -> int:
         """Send SIGTERM, kill it if it stays; return its code."""
         if self._popen.poll() is None:

@@ -1,7 +1,7 @@
 """From what was seen while an engine worked to its rates, its start left out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from deploy.bench.report import Spread
@@ -29,15 +29,23 @@ class Rate(NamedTuple):
     """The broker's CPU-microseconds an event in the same time."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Round:
     """What one round of one engine showed."""
 
-    samples: Sequence[Sample]
-    broker_cpu_s: Sequence[float]
+    samples: list[Sample] = field(default_factory=list)
+    broker_cpu_s: list[float] = field(default_factory=list)
     """The broker's CPU-seconds at each sample."""
-    wrong: str = ""
-    """Why its state differs from the recount; empty where it does not."""
+
+    @property
+    def events(self) -> int:
+        """How many events were done when it was last looked at."""
+        return self.samples[-1].events if self.samples else 0
+
+    def add(self, sample: Sample, broker_cpu_s: float) -> None:
+        """Add one look."""
+        self.samples.append(sample)
+        self.broker_cpu_s.append(broker_cpu_s)
 
 
 def rate_of(seen: Round, warm_events: int) -> Rate:

@@ -1,24 +1,27 @@
 """Whether an engine counted right: its restorable state against a recount of the log itself."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeAlias, TypeVar
 
 from deploy.bench.counting import TOTAL, Totals
-from deploy.bench.events import DECODE_EVENT, FRAMES, Event
+from deploy.bench.events import Event
 from ingest.contracts.settings import KafkaSettings
-from streams.engine.adapters.reader import TopicRecord, read_topic
+from streams.engine.adapters.reader import read_topic
 
-KeyValue = tuple[bytes, bytes | None]
-Parsed = tuple[str, tuple[int, int]]
-Parse = Callable[[bytes, bytes], Parsed | None]
-"""Takes a changelog record; None for one that is no total (an engine's own records)."""
+KeyT = TypeVar("KeyT")
+ValueT = TypeVar("ValueT")
+Parsed: TypeAlias = tuple[str, tuple[int, int]]
+"""A SKU and its count and sum."""
 
 
-def count(found: Iterable[Event], totals: Totals) -> None:
-    """Add events to totals, in the plainest way there is."""
+def totals_of(found: Iterable[Event]) -> Totals:
+    """Return the totals of events, in the plainest way there is."""
+    totals: Totals = {}
     for event in found:
         if event.quantity_units:
             number, units = totals.get(event.sku, (0, 0))
             totals[event.sku] = (number + 1, units + event.quantity_units)
+    return totals
 
 
 def parse_total(key: bytes, value: bytes) -> Parsed | None:
@@ -29,37 +32,43 @@ def parse_total(key: bytes, value: bytes) -> Parsed | None:
     return key.decode(), (number, units)
 
 
-async def recounted(kafka: KafkaSettings, topic: str, *, frames: bool) -> Totals:
-    """Return the totals of all events in a log."""
-    totals: Totals = {}
-    async for records in _values(kafka, topic):
-        for record in records:
-            value = record.value or b""
-            count(FRAMES.decode(value).items if frames else [DECODE_EVENT(value)], totals)
-    return totals
+async def values_of(kafka: KafkaSettings, topic: str) -> list[bytes]:
+    """Return the values of a log, partition by partition in order."""
+    found: list[bytes] = []
+    async for records in read_topic(kafka, topic, until_end=True):
+        found += [record.value or b"" for record in records]
+    return found
 
 
-async def restored(kafka: KafkaSettings, changelog: str, parse: Parse) -> Totals:
-    """Return the totals that an engine would restore: the newest committed value of each key."""
+async def restored(
+    kafka: KafkaSettings,
+    changelog: str,
+    parse: Callable[[bytes, bytes], tuple[KeyT, ValueT] | None],
+) -> dict[KeyT, ValueT]:
+    """Return what an engine would restore: the newest committed value of each key.
+
+    `parse` takes a changelog record; None says that it is no row (an engine's own records).
+    """
     newest: dict[bytes, bytes | None] = {}
-    async for records in _values(kafka, changelog):
+    async for records in read_topic(kafka, changelog, until_end=True):
         newest.update((record.key or b"", record.value) for record in records)
-    parsed = (parse(key, value) for key, value in newest.items() if value is not None)
-    return dict(total for total in parsed if total is not None)
+
+    def rows() -> Iterator[tuple[KeyT, ValueT]]:
+        for key, value in newest.items():
+            row = parse(key, value) if value is not None else None
+            if row is not None:
+                yield row
+
+    return dict(rows())
 
 
-def difference(expected: Totals, found: Totals) -> str:
+def difference(expected: Mapping[KeyT, ValueT], found: Mapping[KeyT, ValueT]) -> str:
     """Return in one sentence how two tables differ, or an empty text."""
-    wrong = [sku for sku in expected if found.get(sku) != expected[sku]]
+    wrong = [key for key in expected if found.get(key) != expected[key]]
     extra = len(found.keys() - expected.keys())
     if not wrong and not extra:
         return ""
     example = ""
     if wrong:
-        sku = wrong[0]
-        example = f"; {sku} is {found.get(sku)}, the log says {expected[sku]}"
+        example = f"; {wrong[0]} is {found.get(wrong[0])}, the log says {expected[wrong[0]]}"
     return f"{len(wrong)} of {len(expected)} keys are wrong, {extra} too many{example}"
-
-
-def _values(kafka: KafkaSettings, topic: str) -> AsyncIterator[list[TopicRecord]]:
-    return read_topic(kafka, topic, until_end=True)

@@ -28,6 +28,8 @@ class BenchOptions:
     """How often each engine runs; at least 1."""
     folder: Path
     """Where results are written."""
+    only: tuple[str, ...] = ()
+    """The engines to measure, by their keys, where a benchmark has several; empty for all."""
     say: Callable[[str], None] = say_on_stderr
     """Takes one line of progress."""
 

@@ -4,41 +4,20 @@ All events are in Kafka before an engine starts; engines take turns, several rou
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterator
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
-from deploy.bench.counting import Totals
-from deploy.bench.engines import Engine, bare_loop, ours, run_round
-from deploy.bench.events import MIXES, Event, as_frames, as_records, events
-from deploy.bench.peer_environment import peers_python
+from deploy.bench.engines import Engine, ours, ours_full, peers
+from deploy.bench.events import MIXES
 from deploy.bench.place import Place, bench_stack
-from deploy.bench.preload import PARTITIONS, Log, write_log
 from deploy.bench.rates import rate_of
-from deploy.bench.recount import difference, recounted, restored
+from deploy.bench.recount import difference, restored
 from deploy.bench.report import BenchOptions, Report
+from deploy.bench.rounds import run_round
 from deploy.bench.stream_report import Measured, stream_report
+from deploy.bench.workload import FULL, QUICK, Sizes, Workload
 from ingest.contracts.errors import BenchError
-from ingest.partitions import partition_of
-
-WARM_SHARE: Final = 0.1
-"""The first tenth of a log is not measured: an engine's start, its first fetches."""
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """How many events each kind of engine is given: rates are compared, not totals."""
-
-    frames: int
-    records: int
-    faust_records: int
-    java_warm: int
-    java_records: int
-
-
-FULL: Final = Sizes(5_000_000, 500_000, 50_000, 1_000_000, 5_000_000)
-QUICK: Final = Sizes(1_000_000, 100_000, 10_000, 200_000, 300_000)
 
 
 def run(options: BenchOptions) -> Report:
@@ -48,81 +27,98 @@ def run(options: BenchOptions) -> Report:
         BenchError: This engine itself can't be measured.
         StackError: There is no Kafka.
     """
-    return run_sized(options, QUICK if options.quick else FULL)
+    found, absent = peers(options.say)
+    return run_engines(
+        options,
+        chosen([ours(), *found, ours_full()], options),
+        absent,
+        QUICK if options.quick else FULL,
+    )
 
 
-def run_sized(options: BenchOptions, sizes: Sizes) -> Report:
-    """Do what `run` does, with so many events."""
-    absent: dict[str, str] = {}
-    plan = [(ours(), mix) for mix in MIXES]
-    try:
-        python = peers_python(options.say)
-        plan += [(bare_loop(python), mix) for mix in MIXES]
-    except BenchError as error:
-        absent["peers in Python"] = str(error)
+def chosen(engines: Sequence[Engine], options: BenchOptions) -> list[Engine]:
+    """Return the engines of a run: those that were named, or all that fit into it.
+
+    Raises:
+        BenchError: A name is no engine that this machine can run.
+    """
+    keys = [engine.key for engine in engines]
+    unknown = [name for name in options.only if name not in keys]
+    if unknown:
+        raise BenchError(f"{unknown[0]} is no engine here: there are {', '.join(keys)}")
+    if options.only:
+        return [engine for engine in engines if engine.key in options.only]
+    return [engine for engine in engines if engine.in_quick or not options.quick]
+
+
+def run_engines(
+    options: BenchOptions, engines: list[Engine], absent: dict[str, str], sizes: Sizes
+) -> Report:
+    """Measure these engines, in turn, round by round; the errors are those of `run`."""
     with bench_stack(options.say) as place:
-        bench = Bench(place, options, sizes)
-        measured = [Measured(engine, bench.log_for(engine, mix)) for engine, mix in plan]
+        bench = Bench(place, options, Workload(place.kafka, sizes), absent)
+        measured = bench.prepared(engines)
         for number in range(options.rounds):
             for each in measured:
                 bench.measure(each, number)
-    return stream_report(measured, absent, options)
+    return stream_report(measured, absent, options, sizes)
 
 
 @dataclass
 class Bench:
-    """One run: the logs written so far, and what a recount of each says."""
+    """One run."""
 
     place: Place
     options: BenchOptions
-    sizes: Sizes
-    logs: dict[str, Log] = field(default_factory=dict)
-    recounts: dict[str, Totals] = field(default_factory=dict)
+    workload: Workload
+    absent: dict[str, str]
+    """Which peers have no figure, and why; grows while peers fail."""
+    begun_s: float = field(default_factory=time.monotonic)
 
-    def log_for(self, engine: Engine, mix: str) -> Log:
-        """Return the log that an engine is given, written now where it is not there yet."""
-        count = self.sizes.frames if engine.feeds == "frames" else self.sizes.records
-        topic = f"bench-{engine.feeds}-{mix.rstrip('%')}-{count}"
-        if topic not in self.logs:
-            self.options.say(f"writing {count:,} events as {engine.feeds}, mix {mix}")
-            self.logs[topic] = self._write(topic, engine.feeds == "frames", mix, count)
-        return self.logs[topic]
+    def prepared(self, engines: list[Engine]) -> list[Measured]:
+        """Write every log; a quick run of all engines has one mix alone."""
+        measured = [
+            Measured(engine, self.workload.log_for(engine, mix))
+            for engine in engines
+            for mix in MIXES
+            if mix == "all" or self.options.only or not self.options.quick
+        ]
+        self.say(f"{len(self.workload.logs)} logs are written")
+        return measured
 
     def measure(self, each: Measured, number: int) -> None:
-        """Run one engine once, check its state, and say how fast it was."""
-        name = f"{each.log.topic}-{each.engine.key}-{number}"
-        seen = run_round(self.place, each.engine, each.log, name)
-        rate = rate_of(seen, each.log.warm_events)
-        changelog = each.engine.changelog.format(name=name, topic=each.log.topic)
-        found = asyncio.run(restored(self.place.kafka, changelog, each.engine.parse))
-        each.rates.append(rate)
-        each.wrong = each.wrong or difference(self._recount(each.log), found)
-        self.options.say(
-            f"{each.engine.name}, {each.log.mix}: {rate.events_per_s:,.0f} events/s, "
+        """Run one engine once, check its state, and say how fast it was.
+
+        A peer that fails is absent from then on, with the reason.
+
+        Raises:
+            BenchError: It is this engine that failed.
+        """
+        engine, log = each.engine, each.log
+        if engine.key in self.absent:
+            return
+        name = f"{log.topic}-{engine.key.replace('_', '-')}-{number}"
+        try:
+            seen = run_round(self.place, engine, log, name)
+            each.rates.append(rate_of(seen, log.warm_events))
+        except BenchError as error:
+            if engine.is_ours:
+                raise
+            self.absent[engine.key] = str(error)
+            self.say(f"{engine.key} is left out: {error}")
+            return
+        self._check(each, name)
+
+    def _check(self, each: Measured, name: str) -> None:
+        engine, log, rate = each.engine, each.log, each.rates[-1]
+        changelog = engine.changelog.format(name=name, topic=log.topic)
+        found = asyncio.run(restored(self.place.kafka, changelog, engine.parse))
+        each.wrong = each.wrong or difference(self.workload.recount(engine, log), found)
+        self.say(
+            f"{engine.key}, {log.mix}: {rate.events_per_s:,.0f} events/s, "
             f"{rate.events_per_cpu_s:,.0f} a CPU-second {each.wrong}"
         )
 
-    def _write(self, topic: str, frames: bool, mix: str, count: int) -> Log:
-        made = as_frames if frames else as_records
-        by_partition: Counter[int] = Counter()
-
-        def counted() -> Iterator[Event]:
-            for event in events(count, MIXES[mix]):
-                by_partition[partition_of(event.sku, PARTITIONS)] += 1
-                yield event
-
-        asyncio.run(write_log(self.place.kafka, topic, made(counted(), PARTITIONS)))
-        return Log(
-            topic=topic,
-            frames=frames,
-            mix=mix,
-            events_by_partition=[by_partition[p] for p in range(PARTITIONS)],
-            warm_events=int(count * WARM_SHARE),
-        )
-
-    def _recount(self, log: Log) -> Totals:
-        if log.topic not in self.recounts:
-            self.recounts[log.topic] = asyncio.run(
-                recounted(self.place.kafka, log.topic, frames=log.frames)
-            )
-        return self.recounts[log.topic]
+    def say(self, text: str) -> None:
+        """Tell of progress, with the seconds since the stack was up."""
+        self.options.say(f"{time.monotonic() - self.begun_s:5.1f} s  {text}")

@@ -27,6 +27,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object as the
 RoundsOption = Annotated[
     int | None, typer.Option(min=1, help="How often each engine runs; 3, or 1 with --quick.")
 ]
+OnlyOption = Annotated[
+    str, typer.Option(help="Engines to measure, as ours,bare; all where it is left out.")
+]
 FolderOption = Annotated[Path, typer.Option(help="Where results are written.")]
 
 app = typer.Typer(
@@ -40,12 +43,14 @@ def _command(names: Sequence[str]) -> Callable[..., None]:
         quick: QuickOption = False,
         as_json: JsonOption = False,
         rounds: RoundsOption = None,
+        only: OnlyOption = "",
         folder: FolderOption = FOLDER_DEFAULT,
     ) -> None:
         options = BenchOptions(
             quick=quick,
             rounds=rounds or (ROUNDS_QUICK if quick else ROUNDS_DEFAULT),
             folder=folder.resolve(),
+            only=tuple(filter(None, only.split(","))),
         )
         reports = [measured(name, options) for name in names]
         if as_json:

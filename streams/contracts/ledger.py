@@ -29,7 +29,7 @@ MovementKind = Literal[
 Bucket = Literal["on_hand", "reserved", "in_transit"]
 
 
-class Movement(msgspec.Struct, frozen=True, array_like=True, tag=1, kw_only=True, gc=False):
+class Movement(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
     """One change of one quantity of one SKU at one site.
 
     The book of a key is the sum of `quantity_units` of its `on_hand` movements. Each scan leaves

@@ -50,6 +50,7 @@ PUBLISHED: Final[dict[str, tuple[type[msgspec.Struct], ...]]] = {
         state.Transfer,
         state.Need,
         state.SkuBook,
+        state.SkuNumber,
         state.DeviceState,
     ),
     "shelfstream.movements": (ledger.Movement,),

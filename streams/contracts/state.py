@@ -171,10 +171,15 @@ class SkuBook(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     transfers: list[str] = []
     """Ids of its open transfers, sorted by running number."""
     needs: list[str] = []
-    next_number: int = 1
-    """Running number of the next transfer, breach, need or movement of this SKU."""
     unconfirmed: list[str] = []
     """Ids of ended transfers that may still be scanned: dispatch inferred or units lost, sorted."""
+
+
+class SkuNumber(msgspec.Struct, array_like=True, gc=False):
+    """The running number of a SKU's ids: apart from its book, for every movement counts it on."""
+
+    next_number: int = 1
+    """Of the next transfer, breach, need or movement."""
 
 
 class BootWindow(msgspec.Struct, array_like=True, kw_only=True, gc=False):
@@ -258,6 +263,7 @@ LEVEL: Final = "level"
 TRANSFER: Final = "transfer"
 NEED: Final = "need"
 SKU: Final = "sku"
+NUMBER: Final = "number"
 SOURCE: Final = "source"
 DEVICE: Final = "device"
 REFERENCE: Final = "reference"
@@ -270,6 +276,7 @@ STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
     TRANSFER: Transfer,
     NEED: Need,
     SKU: SkuBook,
+    NUMBER: SkuNumber,
     SOURCE: SourceWindow,
     DEVICE: DeviceState,
     CLOCK: Clock,

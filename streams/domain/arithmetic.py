@@ -10,6 +10,8 @@ def half_even(numerator: int, denominator: int) -> int:
     if denominator < 0:
         numerator, denominator = -numerator, -denominator
     whole, rest = divmod(numerator, denominator)
+    if not rest:
+        return whole
     twice = 2 * rest
     if twice > denominator or (twice == denominator and whole & 1):
         return whole + 1

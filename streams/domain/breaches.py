@@ -4,6 +4,7 @@ A breach clears only when stock is back over the threshold by the hysteresis. Wh
 witness is blind nothing opens and nothing clears, and a dwell begins anew afterwards.
 """
 
+from math import inf
 from typing import Final, NamedTuple
 
 from streams.contracts.alerts import AlertEnded, AlertRaised, Severity
@@ -32,6 +33,7 @@ class Judgement(NamedTuple):
 
 def assess(store: Store, level: Level, rules: Rules) -> None:
     """Open, clear and answer what a changed level calls for."""
+    store.calm.pop((level.sku, level.site), None)
     if rules.buffer_units != level.buffer_policy_units:
         level.buffer_units = level.buffer_policy_units = rules.buffer_units
         store.levels.touch((level.sku, level.site))
@@ -45,6 +47,8 @@ def assess(store: Store, level: Level, rules: Rules) -> None:
     held_units = level.reserved_units + level.quarantined_units + level.buffer_units
     available_units = on_hand_units - held_units
     if not level.breaches and not level.need_id and _is_fine(rules, on_hand_units, available_units):
+        if not level.sensed:
+            store.calm[level.sku, level.site] = _calm_books(rules, held_units)
         return
     for judgement in judgements(rules, on_hand_units, available_units):
         _apply(store, level, rules, judgement, available_units)
@@ -81,6 +85,12 @@ def judgements(
             most is None or on_hand_units <= max(0, most - hysteresis),
         ),
     )
+
+
+def _calm_books(rules: Rules, held_units: int) -> tuple[float, float]:
+    """Return the books between which `_is_fine` holds with so many units held."""
+    least = -inf if rules.min_units is None else max(rules.min_units, 1) + held_units
+    return least, inf if rules.max_units is None else rules.max_units
 
 
 def _is_fine(rules: Rules, on_hand_units: int, available_units: int) -> bool:

@@ -18,6 +18,7 @@ from streams.contracts.state import (
     DEVICE,
     LEVEL,
     NEED,
+    NUMBER,
     ORDER_LINE,
     SEPARATOR,
     SKU,
@@ -30,6 +31,7 @@ from streams.contracts.state import (
     Need,
     OrderLine,
     SkuBook,
+    SkuNumber,
     Transfer,
     key,
 )
@@ -158,6 +160,7 @@ class Store:
             _level_key, _decoder(Level), cached_max=LEVELS_CACHED_MAX
         )
         self.books: Records[str, SkuBook] = Records(_named(SKU), _decoder(SkuBook))
+        self.numbers: Records[str, SkuNumber] = Records(_named(NUMBER), _decoder(SkuNumber))
         self.transfers: Records[str, Transfer] = Records(_named(TRANSFER), _decoder(Transfer))
         self.needs: Records[str, Need] = Records(_named(NEED), _decoder(Need))
         self.sources: Records[str, SourceLanes] = Records(
@@ -175,6 +178,10 @@ class Store:
         self.outbox = Outbox(partition, partition_count)
         self.touched: dict[tuple[str, str], None] = {}
         """Levels to be assessed once the input in hand is applied, in the order touched."""
+        self.calm: dict[tuple[str, str], tuple[float, float]] = {}
+        """Least and greatest book with which a level as it is calls for nothing: a movement that
+        stays between them needs no assessment. Known anew at every assessment, which whatever
+        else changes a level or its rules asks for; only an aid, it is no part of the state."""
         self.skus: dict[str, None] = {}
         """SKUs that have a book in this partition."""
 
@@ -191,6 +198,7 @@ class Store:
         self.clock = Clock() if written is None else _CLOCK_DECODER.decode(written)
         self._clock_written = msgspec.structs.replace(self.clock)
         self.touched = {}
+        self.calm = {}
         self.skus = {}
 
     def level(self, sku: str, site: str) -> Level:
@@ -218,11 +226,18 @@ class Store:
 
     def next_id(self, kind: str, sku: str) -> str:
         """Return `{kind}-{sku}-{running number}` and count on."""
-        book = self.book(sku)
-        number = book.next_number
-        book.next_number = number + 1
-        self.books.touch(sku)
-        return f"{kind}-{sku}-{number}"
+        return f"{kind}-{sku}-{self.next_number(sku)}"
+
+    def next_number(self, sku: str) -> int:
+        """Return the running number of a SKU and count on."""
+        counter = self.numbers.cache.get(sku) or self.numbers.get(sku)
+        if counter is None:
+            counter = SkuNumber()
+            self.numbers.put(sku, counter)
+        number = counter.next_number
+        counter.next_number = number + 1
+        self.numbers.dirty[sku] = None
+        return number
 
     def rules(self, sku: str, site: str) -> Rules:
         """Return what the policies say for a SKU at a site."""
@@ -243,6 +258,7 @@ class Store:
         """Drop the oldest decoded structs above each kind's limit; only while none is changed."""
         for records in self._all_records():
             records.trim()
+        _shrink(self.calm, LEVELS_CACHED_MAX)
 
     def drain_state(self) -> dict[bytes, bytes | None]:
         """Return the changed state records, and forget that they changed."""
@@ -252,6 +268,7 @@ class Store:
             changes[_CLOCK_KEY] = _ENCODER.encode(self.clock)
         for records in self._all_records():
             records.drain(changes)
+        _shrink(self.calm, LEVELS_CACHED_MAX)
         changes.update(self.catalogue.drain())
         return changes
 
@@ -259,6 +276,7 @@ class Store:
         return (
             self.levels,
             self.books,
+            self.numbers,
             self.transfers,
             self.needs,
             self.sources,

@@ -9,6 +9,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 
+from deploy.bench.counting import count_into
 from deploy.bench.events import DECODE_EVENT, ENCODE, FRAMES, Event
 from deploy.bench.peers.told import Progress, Told, told
 
@@ -56,7 +57,9 @@ def count(my: Told, consumer: Consumer, producer: Producer) -> None:
         for message in consumer.consume(MESSAGES_MAX, POLL_S):
             items = items_of(my, message)
             partition = message.partition()
-            for sku, total in folded(items, totals).items():
+            changed: dict[str, list[int]] = {}
+            count_into(items, totals, changed)
+            for sku, total in changed.items():
                 produce(producer, changelog, sku, ENCODE(total), partition)
             producer.poll(0)
             done = progress.add(len(items))
@@ -78,22 +81,6 @@ def items_of(my: Told, message: Message) -> list[Event]:
         raise KafkaException(message.error())
     value = message.value()
     return FRAMES.decode(value).items if my.frames else [DECODE_EVENT(value)]
-
-
-def folded(items: list[Event], totals: dict[str, list[int]]) -> dict[str, list[int]]:
-    """Count the events; return the totals that changed."""
-    changed: dict[str, list[int]] = {}
-    for event in items:
-        units = event.quantity_units
-        if units:
-            sku = event.sku
-            total = totals.get(sku)
-            if total is None:
-                total = totals[sku] = [0, 0]
-            total[0] += 1
-            total[1] += units
-            changed[sku] = total
-    return changed
 
 
 def produce(producer: Producer, topic: str, key: str, value: bytes, partition: int) -> None:

@@ -1,17 +1,16 @@
 """What every peer is told by its environment, and how it tells how far it is."""
 
-import json
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
-VARIABLE: Final = "BENCH_PEER"
+PREFIX: Final = "BENCH_PEER_"
 TOLD_EVERY_S: Final = 0.1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Told:
     """Where Kafka is, what to read, how much of it."""
 
@@ -23,10 +22,20 @@ class Told:
     topic: str
     name: str
     """A group, an application and a changelog that nobody else has."""
+    folder: str
+    """For files of its own; goes with the benchmark."""
     partition_count: int
     frames: bool
     exactly_once: bool
     events: int
+
+    def environment(self) -> dict[str, str]:
+        """Return it as environment variables; a truth is 1 or 0."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            PREFIX + name.upper(): str(int(value) if isinstance(value, bool) else value)
+            for name, value in values.items()
+        }
 
     def librdkafka(self) -> dict[str, Any]:
         """Return the login as librdkafka spells it."""
@@ -41,7 +50,12 @@ class Told:
 
 def told() -> Told:
     """Return what this process was told."""
-    return Told(**json.loads(os.environ[VARIABLE]))  # noqa: TID251 - a peer's main
+    environ = os.environ  # noqa: TID251 - a peer's main
+    values: dict[str, Any] = {}
+    for field in fields(Told):
+        text = environ[PREFIX + field.name.upper()]
+        values[field.name] = text if field.type is str else field.type(int(text))  # type: ignore[operator] # int or bool
+    return Told(**values)
 
 
 class Progress:

@@ -28,7 +28,9 @@ from streams.engine.ports import Applied, InputFacts, StateBatch, StateFacts
 from streams.engine.records import applied_record
 from streams.engine.settings import EngineSettings
 
-_BATCH_BYTES_MAX: Final = 256 * 1024
+_BATCH_BYTES_MAX: Final = 768 * 1024
+"""A partition has one batch on its way at a time: small ones make a transaction wait for many."""
+_NO_HEADERS: Final[list[tuple[str, bytes]]] = []
 
 Pair = tuple[bytes | None, bytes | None]
 
@@ -149,20 +151,31 @@ async def send_batches(
 ) -> list[SentBatch]:
     """Send key and value pairs to one partition, in order; return their batches."""
     sent: list[SentBatch] = []
-
-    async def send(batch: BatchBuilder) -> None:
+    rest = list(pairs)
+    while rest:
+        batch = producer.create_batch()
+        taken = _fill(batch, rest)
+        del rest[:taken]
         future = await producer.send_batch(batch, topic, partition=partition)
-        sent.append(SentBatch(future, batch.record_count()))
-
-    batch = producer.create_batch()
-    for key, value in pairs:
-        if batch.append(key=key, value=value, timestamp=None) is None:
-            await send(batch)
-            batch = producer.create_batch()
-            batch.append(key=key, value=value, timestamp=None)
-    if batch.record_count():
-        await send(batch)
+        sent.append(SentBatch(future, taken))
     return sent
+
+
+def _fill(batch: BatchBuilder, pairs: Sequence[Pair]) -> int:
+    """Append pairs until the batch is full; return how many it took, at least one.
+
+    It goes below `BatchBuilder.append`, whose checks and word on each record make a state record
+    cost 0.8 us instead of 0.3.
+    """
+    append = batch._builder.append  # noqa: SLF001 - see above
+    taken = 0
+    for key, value in pairs:
+        if append(taken, None, key, value, _NO_HEADERS) is None:
+            break
+        taken += 1
+    batch._relative_offset = taken  # noqa: SLF001 - what its own `append` counts
+    batch.close()
+    return taken
 
 
 class FrameAppender:
