@@ -16,7 +16,7 @@ from deploy.bench.peer_environment import peers_python
 from deploy.bench.recount import Parsed, parse_total
 from ingest.contracts.errors import BenchError
 
-Size = Literal["frames", "records", "few", "java", "domain"]
+Size = Literal["frames", "few_frames", "records", "few", "java", "domain"]
 """Which log an engine is given: slow ones get fewer events, for rates are compared."""
 
 OURS: Final = "ours"
@@ -55,7 +55,7 @@ class Engine:
     @property
     def feeds(self) -> str:
         """`frames`, or `records` of one event."""
-        return "frames" if self.size in {"frames", "domain"} else "records"
+        return "frames" if self.size in {"frames", "few_frames", "domain"} else "records"
 
 
 def ours() -> Engine:
@@ -141,8 +141,8 @@ def _quix(argv: Sequence[str]) -> list[Engine]:
     return [
         quix("quix", "records", exactly_once=False, in_quick=True),
         quix("quix_exactly_once", "records", exactly_once=True),
-        quix("quix_frames", "frames", exactly_once=False),
-        quix("quix_frames_exactly_once", "frames", exactly_once=True),
+        quix("quix_frames", "few_frames", exactly_once=False),
+        quix("quix_frames_exactly_once", "few_frames", exactly_once=True),
     ]
 
 

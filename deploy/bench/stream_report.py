@@ -75,8 +75,9 @@ def _notes(options: BenchOptions, sizes: Sizes) -> list[str]:
     return [
         f"{options.rounds} rounds, engines in turn; median (smallest - largest)",
         f"events of 45 bytes, {KEYS_DEFAULT:,} keys; frames hold up to {FRAME_ITEMS_MAX}",
-        f"events in frames: {sizes.frames:,}; in records, to Quix: {sizes.records:,}",
-        f"events in records, to Faust: {sizes.few:,}; to Kafka Streams: {sizes.java:,}",
+        f"events in frames: {sizes.frames:,}; to Quix: {sizes.few_frames:,}",
+        f"events in records, to Quix: {sizes.records:,}; to Faust: {sizes.few:,}",
+        f"events in records, to Kafka Streams: {sizes.java:,}",
         f"scans in frames, to the stock fold: {sizes.domain:,}",
         f"the first tenth of a log is not measured; of Kafka Streams' {warm} events",
         f"the stock fold has {domain_keys(sizes):,} levels; its 5% mix resends 19 of 20 scans",

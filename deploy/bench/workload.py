@@ -23,6 +23,7 @@ class Sizes:
     """How many events each kind of engine is given: rates are compared, not totals."""
 
     frames: int
+    few_frames: int
     records: int
     few: int
     java: int
@@ -34,9 +35,10 @@ class Sizes:
 
 
 FULL: Final = Sizes(
-    frames=4_000_000,
-    records=600_000,
-    few=40_000,
+    frames=3_000_000,
+    few_frames=600_000,
+    records=300_000,
+    few=20_000,
     java=6_000_000,
     java_warm=1_000_000,
     domain=1_000_000,
@@ -44,6 +46,7 @@ FULL: Final = Sizes(
 )
 QUICK: Final = Sizes(
     frames=400_000,
+    few_frames=100_000,
     records=30_000,
     few=2_500,
     java=150_000,

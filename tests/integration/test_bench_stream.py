@@ -13,6 +13,7 @@ from deploy.stack.cache import is_complete
 
 TINY = Sizes(
     frames=20_000,
+    few_frames=5_000,
     records=2_000,
     few=500,
     java=2_000,
