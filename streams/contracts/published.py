@@ -12,7 +12,7 @@ from typing import Any, Final, Union, get_args, get_origin
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from streams.contracts import alerts, events, ledger, plans, state
+from streams.contracts import alerts, demand, events, ledger, plans, state
 
 _CONFIG: Final = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -51,6 +51,8 @@ PUBLISHED: Final[dict[str, tuple[type[msgspec.Struct], ...]]] = {
         state.Need,
         state.SkuBook,
         state.DeviceState,
+        demand.Demand,
+        demand.LeadTime,
     ),
     "shelfstream.movements": (ledger.Movement,),
     "shelfstream.events": (
@@ -62,6 +64,7 @@ PUBLISHED: Final[dict[str, tuple[type[msgspec.Struct], ...]]] = {
         events.CommandAccepted,
         events.CommandRefused,
         events.BarrierPassed,
+        events.ThresholdChanged,
     ),
     "shelfstream.plan-state": (plans.Shipment, plans.LaneBook),
     "shelfstream.alerts": (alerts.Alert,),
