@@ -10,6 +10,7 @@ REPEAT_MS_MIN: Final = 10_000
 _TITLES: Final = {
     "low_stock": "Low stock",
     "stockout": "Out of stock",
+    "predicted_stockout": "Stockout foreseen",
     "overstock": "Overstock",
     "device_silent": "Device silent",
     "need_opened": "Replenishment needed",

@@ -47,6 +47,7 @@ SUB_COMMANDS: Final = (
     SubCommand("dlq", "app", "Dead letters: list, show, replay."),
     SubCommand("log", "app", "Read the logs' frames."),
     SubCommand("bench", "app", "Measure the parts beside their peers, on this machine."),
+    SubCommand("explain", "explain", "Why a threshold, a breach, a transfer is as it is."),
 )
 
 

@@ -13,14 +13,22 @@ from ingest.frames import (
     LaneRecord,
     NetworkRecord,
     PolicyRecord,
+    PromotionRecord,
     SiteRecord,
     SkuRecord,
+    SupplierRecord,
 )
+from streams.contracts.demand import Demand, LeadTime
 
 SEPARATOR: Final = "\x1f"
 
-BreachKind = Literal["low_stock", "stockout", "overstock"]
-BREACH_KINDS: Final[tuple[BreachKind, ...]] = ("stockout", "low_stock", "overstock")
+BreachKind = Literal["low_stock", "stockout", "overstock", "predicted_stockout"]
+BREACH_KINDS: Final[tuple[BreachKind, ...]] = (
+    "stockout",
+    "predicted_stockout",
+    "low_stock",
+    "overstock",
+)
 
 TransferState = Literal[
     "proposed",
@@ -110,6 +118,16 @@ class Level(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """When a transfer last arrived; the cool-down counts from it."""
     buffer_policy_units: int = 0
     """The policy's buffer as last applied: a release lasts until the policy says otherwise."""
+    issued_day: int = 0
+    """The day (event time) whose issues are being counted, 1 is 1970-01-01; 0 before the first."""
+    issued_units: int = 0
+    """What went to customers on that day, or was told later than it should have been."""
+    issued_next_units: int = 0
+    """What went to customers after that day."""
+    gap_from_day: int = 0
+    """First day of the newest gap: the days on which stock was out, or could not be seen."""
+    gap_until_day: int = 0
+    """Last day of it; -1 while it lasts."""
 
 
 class Transfer(msgspec.Struct, array_like=True, kw_only=True, gc=False):
@@ -244,9 +262,17 @@ class Clock(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     partition_count: int = 0
     time: str = "wall"
     reference_version: int = 0
+    round_minute: int = -1
+    """The newest minute whose share of the daily round is done; -1 before the first."""
+    round_after_sku: str = ""
+    """How far the round is within the next minute's share."""
+    round_paused_ms: int = 0
+    """When the round last reached its limit of keys."""
 
 
-Reference = NetworkRecord | SiteRecord | LaneRecord | PolicyRecord
+Reference = (
+    NetworkRecord | SiteRecord | LaneRecord | PolicyRecord | SupplierRecord | PromotionRecord
+)
 
 
 def key(kind: str, *parts: str) -> bytes:
@@ -270,6 +296,8 @@ REFERENCE: Final = "reference"
 CLOCK: Final = "clock"
 COMMAND: Final = "command"
 ORDER_LINE: Final = "order_line"
+DEMAND: Final = "demand"
+LEAD_TIME: Final = "lead_time"
 
 STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
     LEVEL: Level,
@@ -282,6 +310,8 @@ STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
     CLOCK: Clock,
     COMMAND: AnsweredCommand,
     ORDER_LINE: OrderLine,
+    DEMAND: Demand,
+    LEAD_TIME: LeadTime,
 }
 """The struct behind each kind of key; `reference` records are a tagged union, see `Reference`."""
 

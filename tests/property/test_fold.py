@@ -23,6 +23,7 @@ from tests.property.fold_scripts import (
     SITES,
     STEPS_MAX,
     Step,
+    long_scripts,
     run,
     scripts,
 )
@@ -33,7 +34,11 @@ def _on_the_way(transfer: Any) -> int:
     return int(transfer.dispatched_units - transfer.received_units - transfer.lost_units)
 
 
-@given(scripts(), st.sets(st.integers(0, STEPS_MAX)), st.sets(st.integers(0, STEPS_MAX)))
+@given(
+    st.one_of(scripts(), long_scripts()),
+    st.sets(st.integers(0, STEPS_MAX)),
+    st.sets(st.integers(0, STEPS_MAX)),
+)
 def test_state_and_outputs_do_not_depend_on_drains_or_restores(
     script: list[Step], drained: set[int], restored: set[int]
 ) -> None:
@@ -107,7 +112,7 @@ def test_readings_may_come_in_any_order(script: list[Step], shuffle: Any) -> Non
     assert seen(shuffled) == seen(unique)
 
 
-@given(scripts())
+@given(st.one_of(scripts(), long_scripts()))
 def test_the_table_is_the_sum_of_the_ledger(script: list[Step]) -> None:
     """Book, reserved and value of each level are the sums of its movements; each id is once."""
     story = run(script)
@@ -182,7 +187,7 @@ def test_units_are_conserved(script: list[Step]) -> None:
         assert sums == moving
 
 
-@given(scripts())
+@given(st.one_of(scripts(), long_scripts()))
 def test_breaches_open_and_clear_in_turn(script: list[Step]) -> None:
     """Of each kind at each level: opened, cleared, opened; a clear names the opened one."""
     story = run(script)
@@ -214,7 +219,7 @@ def test_nobody_is_asked_to_give_what_it_must_keep(script: list[Step]) -> None:
             assert free - event.transfer.quantity_units >= numbers["donor_kept_units"]
 
 
-@given(scripts())
+@given(st.one_of(scripts(), long_scripts()))
 def test_a_position_counts_nothing_twice(script: list[Step]) -> None:
     """What is expected and on order at a level is what its open transfers and request say."""
     story = run(script)
