@@ -101,8 +101,8 @@ def judgements(rules: Rules, on_hand_units: int, available_units: int) -> tuple[
 
 
 def _calm_books(rules: Rules, held_units: int) -> tuple[float, float]:
-    """Return the books between which `_is_fine` holds with so many units held."""
-    least = -inf if rules.min_units is None else max(rules.min_units, 1) + held_units
+    """Return the books between which `_is_fine` holds, and no gap begins, with so many held."""
+    least = max(1, rules.min_units or 1, rules.foretold_units or 1) + held_units
     return least, inf if rules.max_units is None else rules.max_units
 
 
