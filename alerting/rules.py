@@ -12,6 +12,7 @@ _TITLES: Final = {
     "stockout": "Out of stock",
     "overstock": "Overstock",
     "device_silent": "Device silent",
+    "battery_low": "Battery low",
     "need_opened": "Replenishment needed",
     "transfer_lost": "Transfer lost",
     "transfer_proposed": "Transfer to approve",
