@@ -44,6 +44,10 @@ TRANSFER_OPEN: Final = frozenset(
 NeedState = Literal["open", "closed"]
 
 
+UNCOUNTED: Final = -1
+"""A channel that has no number to tell; it adds nothing to a shelf, and never means empty."""
+
+
 class LoadCell(msgspec.Struct, array_like=True, gc=False):
     """What a measured shelf needs to be read: see `streams.domain.load_cells`.
 
@@ -72,6 +76,8 @@ class TagRound(msgspec.Struct, array_like=True, gc=False):
     """How many of the tags that are there a round misses, as learned."""
     entries: bytes = b""
     """In order of the tags: 8 bytes of a tag's digest, and how many rounds in a row missed it."""
+    rounds: int = 0
+    """Rounds heard, as far as they matter: the first ones are no count."""
 
 
 class SensedChannel(msgspec.Struct, array_like=True, gc=False):
@@ -80,7 +86,7 @@ class SensedChannel(msgspec.Struct, array_like=True, gc=False):
     channel: str
     """`{device}/{channel}`."""
     units: int
-    """-1 where a beam sees that something is there, and not how much."""
+    """`UNCOUNTED` where nobody knows how much: a beam that sees something, first rounds of tags."""
     observed_at_ms: int
     received_at_ms: int
     blind: bool = False

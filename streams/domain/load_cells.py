@@ -15,7 +15,7 @@ from math import erf, isqrt, sqrt
 from typing import Final
 
 from ingest.frames import ReadingInput
-from streams.contracts.state import LoadCell, SensedChannel
+from streams.contracts.state import UNCOUNTED, LoadCell, SensedChannel
 from streams.domain.arithmetic import half_even
 
 PARTS: Final = 1_000
@@ -36,6 +36,8 @@ LEARNING_SHARE: Final = 16
 
 def settled_units(channel: SensedChannel, reading: ReadingInput, now_ms: int) -> int:
     """Return the count that a channel shows after a newer reading; it may still be the one before.
+
+    It is `UNCOUNTED` until the first value has settled: a hand may have been there.
 
     Args:
         channel: The channel as it stands; its `cell` is moved on.
@@ -65,7 +67,7 @@ def taken_units(channel: SensedChannel, now_ms: int) -> int:
     """Return the count of a channel, the waiting value's once it has waited for long enough."""
     cell = channel.cell
     if cell is None or not cell.pending_at_ms or cell.pending_at_ms + cell.settle_ms > now_ms:
-        return channel.units
+        return channel.units if cell is None or cell.confidence_pct else UNCOUNTED
     cell.pending_at_ms = 0
     net_parts, unit_parts = cell.pending_parts - cell.offset_parts, cell.unit_parts
     units, foreign_parts = channel.units, net_parts - channel.units * unit_parts
@@ -76,10 +78,11 @@ def taken_units(channel: SensedChannel, now_ms: int) -> int:
         steps_units = []
         for set_aside_parts in {cell.foreign_parts: None, 0: None}:  # still there, or gone again
             found_units = _units_on_lattice(units, net_parts - set_aside_parts, unit_parts)
-            if found_units >= 0:
+            if found_units is not None:
                 steps_units.append((abs(found_units - units), found_units, set_aside_parts))
         if steps_units:
             _, units, foreign_parts = min(steps_units)
+            units = max(0, units)  # fewer than none: it is empty, and the count before was too high
     cell.foreign_parts = foreign_parts
     cell.confidence_pct = _certainty(cell, units)
     if cell.confidence_pct >= CONFIDENCE_PCT_MIN:
@@ -103,14 +106,14 @@ def confidence_pct(units: int) -> int:
     return int(100 * erf(0.5 / (spread * sqrt(2))))
 
 
-def _units_on_lattice(units_before: int, net_parts: int, unit_parts: int) -> int:
+def _units_on_lattice(units_before: int, net_parts: int, unit_parts: int) -> int | None:
     units = half_even(net_parts, unit_parts)
     left_parts = net_parts - units * unit_parts
     step = abs(units - units_before)
     spread_parts = STEP_SPREADS * UNIT_SPREAD_PCT * unit_parts * isqrt(step * 10_000) // 10_000
     allowed_parts = min(NOISE_PARTS_MAX, unit_parts // 3) + spread_parts
     fits = -allowed_parts <= left_parts <= allowed_parts
-    return units if fits else -1
+    return units if fits else None
 
 
 def _certainty(cell: LoadCell, units: int) -> int:

@@ -9,23 +9,31 @@ that were seen again.
 from typing import Final
 
 from ingest.frames import TAG_DIGEST_BYTES, ReadingInput
-from streams.contracts.state import SensedChannel, TagRound
+from streams.contracts.state import UNCOUNTED, SensedChannel, TagRound
 from streams.domain.arithmetic import half_even
 
 MISSED_PERMILLE_MIN: Final = 120
 """The mean of the field: a channel that missed few so far is not trusted to miss none."""
 MISSED_PERMILLE_MAX: Final = 600
-PRESENT_PERMILLE_MIN: Final = 20
-"""A tag whose presence has become less probable is gone."""
+MISSED_PERMILLE_FIRST: Final = 500
+"""What a new channel is taken for, until it has shown better."""
+PRESENT_PPM_MIN: Final = 1_000
+"""A tag whose presence has become less probable is gone; in millionths, for there are many tags."""
+ROUNDS_MIN: Final = 5
+"""A new channel's first rounds are no count: a single one may have missed half of the tags."""
 TAGS_KEPT_MAX: Final = 4_000
 """Tags of one channel, the missed ones too; above it those of the highest digests are left out."""
-_LEARNING_SHARE: Final = 8
+_LEARNING_SHARE: Final = 32
 _ENTRY_BYTES: Final = TAG_DIGEST_BYTES + 1
 
 
 def present_units(channel: SensedChannel, reading: ReadingInput) -> int:
-    """Return how many tags are present after a newer round; the channel's memory is moved on."""
-    known = channel.tags or TagRound(MISSED_PERMILLE_MIN)
+    """Return how many tags are present after a newer round; the channel's memory is moved on.
+
+    Returns:
+        `UNCOUNTED` during a new channel's first rounds.
+    """
+    known = channel.tags or TagRound(MISSED_PERMILLE_FIRST)
     missed = {
         known.entries[begin : begin + TAG_DIGEST_BYTES]: known.entries[begin + TAG_DIGEST_BYTES]
         for begin in range(0, len(known.entries), _ENTRY_BYTES)
@@ -39,15 +47,16 @@ def present_units(channel: SensedChannel, reading: ReadingInput) -> int:
     kept = {tag: times + 1 for tag, times in missed.items() if times + 1 < rounds_max}
     kept.update(dict.fromkeys(seen, 0))
     entries = b"".join(tag + bytes((kept[tag],)) for tag in sorted(kept)[:TAGS_KEPT_MAX])
-    channel.tags = TagRound(missed_permille, entries)
-    return len(entries) // _ENTRY_BYTES
+    rounds = min(known.rounds + 1, ROUNDS_MIN)
+    channel.tags = TagRound(missed_permille, entries, rounds)
+    return len(entries) // _ENTRY_BYTES if rounds == ROUNDS_MIN else UNCOUNTED
 
 
 def rounds_until_gone(missed_permille: int) -> int:
     """Return after how many missed rounds in a row a tag is gone."""
-    present_permille, rounds = 1_000, 0
-    while present_permille >= PRESENT_PERMILLE_MIN:
-        present_permille = present_permille * missed_permille // 1_000
+    present_ppm, rounds = 1_000_000, 0
+    while present_ppm >= PRESENT_PPM_MIN:
+        present_ppm = present_ppm * missed_permille // 1_000
         rounds += 1
     return rounds
 

@@ -8,7 +8,7 @@ or that has been silent for too long, is blind.
 from typing import Final
 
 from ingest.frames import ReadingInput, StatusInput
-from streams.contracts.state import Level, SensedChannel
+from streams.contracts.state import UNCOUNTED, Level, SensedChannel
 from streams.domain.arithmetic import half_even
 from streams.domain.catalogue import Rules
 from streams.domain.load_cells import channel_settle_due_ms, settled_units, taken_units
@@ -16,8 +16,6 @@ from streams.domain.rfid import present_units
 from streams.domain.store import Store
 
 MILLIGRAMS_PER_GRAM: Final = 1_000
-UNCOUNTED: Final = -1
-"""A beam's shelf that is not empty: something is there, nobody knows how much."""
 _REMEMBERING: Final = frozenset({"weight_g", "distance_mm", "tags"})
 
 
@@ -62,7 +60,7 @@ def apply_reading(store: Store, reading: ReadingInput) -> None:
             seen.boot = reading.boot
             seen.report_interval_ms = reading.report_interval_ms
         if reading.kind in _REMEMBERING:
-            _remembered_units(seen, reading, units, now_ms)
+            seen.units = _remembered_units(seen, reading, units, now_ms)
         level.sensed.append(seen)
         level.sensed.sort(key=lambda entry: entry.channel)
         _changed(store, level)

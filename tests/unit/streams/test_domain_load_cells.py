@@ -11,7 +11,7 @@ from streams.domain.load_cells import CONFIDENCE_PCT_MIN, OFFSET_PARTS_MAX, conf
 from streams.domain.sensing import shelf_units
 from tests.unit.streams.builders import T0, Story, policy, reading
 
-UNIT_G = 500
+UNIT_G = 300
 TARE_G = 1_000
 SETTLE_MS = 5_000
 SECOND_MS = 1_000
@@ -143,6 +143,24 @@ def test_a_tare_that_drifted_too_far_is_doubted() -> None:
     assert scale.cell.confidence_pct < CONFIDENCE_PCT_MIN
 
 
+def test_fewer_than_none_corrects_a_count_that_was_too_high() -> None:
+    """A tare that was wrong from the start shows when the shelf is empty."""
+    scale = Scale(10)
+    scale.hold(-UNIT_G, 8)
+    assert scale.units == 0
+    scale.hold(2 * UNIT_G, 8)
+    assert scale.units == 3  # the empty shelf was learned: it weighs one unit less
+
+
+def test_a_new_shelf_is_unknown_until_its_first_value_has_settled() -> None:
+    """A hand may have been there."""
+    story = Scale(0).story
+    assert shelf_units(story.level()) == 0
+    fresh = Story().tell(Scale(0).weight(3 * UNIT_G))
+    assert shelf_units(fresh.level()) is None
+    assert shelf_units(fresh.wait(SETTLE_MS).level()) == 3
+
+
 def test_another_tare_in_the_catalogue_begins_anew() -> None:
     """A planogram change while it runs: what was learned of the old shelf is not carried over."""
     scale = Scale(10)
@@ -169,7 +187,7 @@ def test_a_distance_settles_too() -> None:
             ),
             after_ms=SECOND_MS,
         )
-        assert shelf_units(story.level()) == 5
+        assert shelf_units(story.level()) == (5 if second >= 5 else None)
 
 
 def test_a_waiting_value_survives_a_restore() -> None:
