@@ -13,6 +13,7 @@ _TITLES: Final = {
     "predicted_stockout": "Stockout foreseen",
     "overstock": "Overstock",
     "device_silent": "Device silent",
+    "battery_low": "Battery low",
     "need_opened": "Replenishment needed",
     "transfer_lost": "Transfer lost",
     "transfer_proposed": "Transfer to approve",

@@ -18,8 +18,10 @@ from ingest.contracts.errors import FrameError
 FRAME_VERSION: Final = 1
 FRAME_ITEMS_MAX: Final = 500
 FRAME_AGE_MS_MAX: Final = 20
+TAG_DIGEST_BYTES: Final = 8
+"""An RFID tag is known by so many bytes of its code's BLAKE2b digest."""
 
-ReadingKind = Literal["weight_g", "units", "distance_mm", "tags"]
+ReadingKind = Literal["weight_g", "units", "distance_mm", "tags", "beam"]
 ScanAction = Literal[
     "receive",
     "pick",
@@ -67,13 +69,19 @@ class ReadingInput(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False
     historical: bool
     kind: ReadingKind
     value: int
-    """Grams, units, millimetres, or the number of distinct tags."""
+    """Grams, units, millimetres, the number of distinct tags, or a beam's 0 (empty) and 1."""
     unit_weight_mg: int = 0
     """Weight of one base unit in milligrams; 0 where the kind is not weight."""
     tare_g: int = 0
     span_mm: int = 0
     """Distance sensors: the empty distance; with `unit_depth_mm` it gives units."""
     unit_depth_mm: int = 0
+    settle_ms: int = 0
+    """A changed weight or distance counts once it has held for so long; 0 counts it at once."""
+    report_interval_ms: int = 0
+    """How often the device reports; silence is counted from the report it owes next."""
+    tag_digests: bytes = b""
+    """`TAG_DIGEST_BYTES` of each distinct tag, in ascending order."""
 
 
 class ScanInput(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):

@@ -129,6 +129,9 @@ class ChannelAssignment(_Entity):
     span_mm: Annotated[int, Field(ge=0, le=10**6)] = 0
     """The distance seen when the shelf is empty."""
     unit_depth_mm: Annotated[int, Field(ge=0, le=10**6)] = 0
+    settle_ms: DurationMs = 0
+    """A changed weight or distance counts once it has held for so long, so that a hand on the shelf
+    moves nothing; 0: the sensor sends settled values only."""
     valid_from_ms: TimeMs = 0
     """Left out in a file: from the beginning for a new channel, from the load on for a change."""
 
@@ -138,7 +141,10 @@ class Device(_Entity):
 
     device: Identifier
     site: Identifier
-    kind: Literal["scale", "distance", "counter", "rfid", "scanner", "gateway"] = "scanner"
+    kind: Literal["scale", "distance", "counter", "rfid", "beam", "scanner", "gateway"] = "scanner"
+    report_interval_ms: DurationMs = 0
+    """How often it reports by itself, at the least: `blind_after_ms` counts from the report it owes
+    next. A battery sensor that reports every few hours is not silent after a minute."""
     channels: Annotated[tuple[ChannelAssignment, ...], Field(max_length=ASSIGNMENTS_MAX)] = ()
 
 

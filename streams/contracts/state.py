@@ -52,12 +52,49 @@ TRANSFER_OPEN: Final = frozenset(
 NeedState = Literal["open", "closed"]
 
 
+UNCOUNTED: Final = -1
+"""A channel that has no number to tell; it adds nothing to a shelf, and never means empty."""
+
+
+class LoadCell(msgspec.Struct, array_like=True, gc=False):
+    """What a measured shelf needs to be read: see `streams.domain.load_cells`.
+
+    Parts are thousandths of a gram (or of a millimetre, for a distance sensor).
+    """
+
+    offset_parts: int = 0
+    """The drift of the tare, as learned while the count was certain."""
+    foreign_parts: int = 0
+    """Something on the shelf that is no multiple of a unit: set aside, not counted."""
+    confidence_pct: int = 0
+    """How surely the count is right; 0 until the first value has settled."""
+    settle_ms: int = 0
+    pending_at_ms: int = 0
+    """Fold's time since when a new value waits to settle; 0 where none does."""
+    pending_parts: int = 0
+    unit_parts: int = 0
+    zero_parts: int = 0
+    """Unit and tare (or span) by the catalogue: with others the shelf is learned anew."""
+
+
+class TagRound(msgspec.Struct, array_like=True, gc=False):
+    """Which RFID tags a channel holds for present: see `streams.domain.rfid`."""
+
+    missed_permille: int
+    """How many of the tags that are there a round misses, as learned."""
+    entries: bytes = b""
+    """In order of the tags: 8 bytes of a tag's digest, and how many rounds in a row missed it."""
+    rounds: int = 0
+    """Rounds heard, as far as they matter: the first ones are no count."""
+
+
 class SensedChannel(msgspec.Struct, array_like=True, gc=False):
     """What one channel last saw of a SKU at a site."""
 
     channel: str
     """`{device}/{channel}`."""
     units: int
+    """`UNCOUNTED` where nobody knows how much: a beam that sees something, first rounds of tags."""
     observed_at_ms: int
     received_at_ms: int
     blind: bool = False
@@ -66,6 +103,11 @@ class SensedChannel(msgspec.Struct, array_like=True, gc=False):
     """Session of the device; the last will of an older session says nothing."""
     seq: int = 0
     """Decides between two readings of the same millisecond."""
+    cell: LoadCell | None = None
+    """Where values have to settle before they count."""
+    report_interval_ms: int = 0
+    """How often the device reports by itself; 0 where it isn't said."""
+    tags: TagRound | None = None
 
 
 class Breach(msgspec.Struct, array_like=True, gc=False):
@@ -233,6 +275,8 @@ class DeviceState(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """Running number of the next status event."""
     silent_id: str = ""
     """Id of the event that began the present silence; empty while online."""
+    battery_low_id: str = ""
+    """Id of the alert that tells of its low battery; empty while it is fine or unknown."""
 
 
 class AnsweredCommand(msgspec.Struct, array_like=True, kw_only=True, gc=False):

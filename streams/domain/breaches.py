@@ -65,7 +65,11 @@ def assess(store: Store, level: Level, rules: Rules) -> None:
 
 def level_due_ms(level: Level, rules: Rules) -> int:
     """Return when a level has to be looked at again by time alone; 0 for never."""
-    due_ms = sensing.blind_due_ms(level, rules) if level.sensed else 0
+    due_ms = 0
+    if level.sensed:
+        due_ms, settled_ms = sensing.blind_due_ms(level, rules), sensing.settle_due_ms(level)
+        if settled_ms and (not due_ms or settled_ms < due_ms):
+            due_ms = settled_ms
     for breach in level.breaches:
         if not breach.breach_id:
             opens_ms = breach.since_ms + rules.dwell_ms

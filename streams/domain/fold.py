@@ -153,6 +153,7 @@ def _level_timer(store: Store, sku: str, site: str) -> int:
     rules = store.rules(sku, site)
     due_ms = breaches.level_due_ms(level, rules)
     if 0 < due_ms <= store.now_ms:
+        sensing.settle(store, level)
         sensing.turn_blind(store, level, rules)
         store.touched[sku, site] = None
         return 0

@@ -11,6 +11,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from ingest.frames import (
+    TAG_DIGEST_BYTES,
     BarrierInput,
     CommandInput,
     CommandVerb,
@@ -99,18 +100,29 @@ def _scan(draw: Random, story: Story) -> InputItem:
 
 
 def _reading(draw: Random, _story: Story) -> InputItem:
+    channel = draw.choice("0112234")
+    said: dict[str, Any] = {"kind": "units", "value": draw.randint(0, 30)}
+    if channel == "2":
+        value = 100 * draw.randint(0, 30) + draw.choice((-3, 0, 0, 3, 40))
+        said = {"kind": "weight_g", "value": value, "unit_weight_mg": 100_000, "settle_ms": 30}
+    elif channel == "3":
+        tags = sorted(draw.sample(range(5), draw.randint(0, 5)))
+        digests = b"".join(tag.to_bytes(TAG_DIGEST_BYTES, "big") for tag in tags)
+        said = {"kind": "tags", "value": len(tags), "tag_digests": digests}
+    elif channel == "4":
+        said = {"kind": "beam", "value": draw.randint(0, 1)}
     return ReadingInput(
         sku=draw.choice(SKUS),
         site=draw.choice(SITES),
         location="aisle",
         source=draw.choice(("sensor-1", "sensor-2")),
-        channel=draw.choice("01"),
+        channel=channel,
         boot="b1",
         seq=draw.randint(0, 100),
         observed_at_ms=T0 + draw.randint(0, 500),
         historical=draw.random() < 0.2,
-        kind="units",
-        value=draw.randint(0, 30),
+        report_interval_ms=draw.choice((0, 0, 50)),
+        **said,
     )
 
 
@@ -120,9 +132,9 @@ def _status(draw: Random, _story: Story) -> InputItem:
         site=draw.choice(SITES),
         online=draw.random() < 0.5,
         boot=draw.choice(("b1", "b1", "b2")),
-        battery_pct=draw.choice((-1, 50)),
+        battery_pct=draw.choice((-1, 5, 50)),
         sku=draw.choice(("", *SKUS)),
-        channel=draw.choice("01"),
+        channel=draw.choice("01234"),
     )
 
 
