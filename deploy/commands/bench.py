@@ -12,7 +12,9 @@ import typer
 
 from deploy.bench.report import BenchOptions, Report, json_line, markdown, write_report
 
-BENCHES: Final[dict[str, str]] = {}
+BENCHES: Final[dict[str, str]] = {
+    "latency": "From a device's publish to the breach and to the delivered alert.",
+}
 """Name to what `--help` says of it; `deploy.bench.{name}.run(options)` returns its report."""
 
 ROUNDS_DEFAULT: Final = 3
