@@ -125,12 +125,14 @@ def apply_channel_status(store: Store, status: StatusInput) -> None:
 
 def blind_due_ms(level: Level, rules: Rules) -> int:
     """Return when the next channel turns blind by its age; 0 for never."""
-    due_ms = 0
-    for channel in level.sensed:
-        silent_ms = 0 if channel.blind else silent_due_ms(channel, rules)
-        if silent_ms and (not due_ms or silent_ms < due_ms):
-            due_ms = silent_ms
-    return due_ms
+    if rules.blind_after_ms <= 0:
+        return 0
+    owed_ms = [
+        channel.received_at_ms + channel.report_interval_ms
+        for channel in level.sensed
+        if not channel.blind
+    ]
+    return min(owed_ms) + rules.blind_after_ms if owed_ms else 0
 
 
 def silent_due_ms(channel: SensedChannel, rules: Rules) -> int:
@@ -154,8 +156,13 @@ def turn_blind(store: Store, level: Level, rules: Rules) -> None:
 
 def settle_due_ms(level: Level) -> int:
     """Return when the next waiting value of a level's channels counts; 0 for none."""
-    waiting_ms = [due for due in map(channel_settle_due_ms, level.sensed) if due]
-    return min(waiting_ms, default=0)
+    due_ms = 0
+    for channel in level.sensed:
+        if channel.cell is not None:
+            waits_ms = channel_settle_due_ms(channel)
+            if waits_ms and (not due_ms or waits_ms < due_ms):
+                due_ms = waits_ms
+    return due_ms
 
 
 def settle(store: Store, level: Level) -> None:
