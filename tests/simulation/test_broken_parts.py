@@ -18,7 +18,7 @@ from streams.contracts.ledger import MOVEMENT_FRAMES
 from streams.engine.fold import Changes, Fold, FoldSpec, Output
 from streams.engine.ports import Applied
 
-SEEDS_TRIED: Final = 12
+SEEDS_TRIED: Final = 40
 DROPPED_EVERY: Final = 97
 LINGER_RECORDS: Final = 4
 
