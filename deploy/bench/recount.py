@@ -1,12 +1,13 @@
 """Whether an engine counted right: its restorable state against a recount of the log itself."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
 from deploy.bench.counting import TOTAL, Totals
 from deploy.bench.events import Event
 from ingest.contracts.settings import KafkaSettings
-from streams.engine.adapters.reader import read_topic
+from streams.engine.adapters.reader import end_offsets
+from streams.engine.adapters.state_reader import StateReader
 
 KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
@@ -35,8 +36,8 @@ def parse_total(key: bytes, value: bytes) -> Parsed | None:
 async def values_of(kafka: KafkaSettings, topic: str) -> list[bytes]:
     """Return the values of a log, partition by partition in order."""
     found: list[bytes] = []
-    async for records in read_topic(kafka, topic, until_end=True):
-        found += [record.value or b"" for record in records]
+    async for records in _records(kafka, topic):
+        found += [value or b"" for _, value in records]
     return found
 
 
@@ -50,8 +51,8 @@ async def restored(
     `parse` takes a changelog record; None says that it is no row (an engine's own records).
     """
     newest: dict[bytes, bytes | None] = {}
-    async for records in read_topic(kafka, changelog, until_end=True):
-        newest.update((record.key or b"", record.value) for record in records)
+    async for records in _records(kafka, changelog):
+        newest.update(records)
 
     def rows() -> Iterator[tuple[KeyT, ValueT]]:
         for key, value in newest.items():
@@ -60,6 +61,14 @@ async def restored(
                 yield row
 
     return dict(rows())
+
+
+async def _records(
+    kafka: KafkaSettings, topic: str
+) -> AsyncIterator[Sequence[tuple[bytes, bytes | None]]]:
+    for partition, end_offset in (await end_offsets(kafka, topic)).items():
+        async for batch in StateReader(kafka, topic, partition).read(0, end_offset):
+            yield batch.records
 
 
 def difference(expected: Mapping[KeyT, ValueT], found: Mapping[KeyT, ValueT]) -> str:

@@ -39,10 +39,9 @@ def run_round(place: Place, engine: Engine, log: Log, name: str) -> Round:
     with running(argv, log=place.logs / f"{name}.log", environment=environment) as process:
         if engine.is_ours:
             seen = asyncio.run(_watch_committed(place, log, name, process))
-        else:
-            seen = _watch_told(place, log, process)
-        process.kill()  # all is committed, and how it ends is not measured
-    return seen
+            process.kill()  # all is committed, and how it ends is not measured
+            return seen
+        return _watch_told(place, log, process)  # a peer may have something to flush
 
 
 def _told(place: Place, engine: Engine, log: Log, name: str, folder: str) -> dict[str, str]:

@@ -45,12 +45,12 @@ FULL: Final = Sizes(
     domain_skus=4_000,
 )
 QUICK: Final = Sizes(
-    frames=400_000,
+    frames=300_000,
     few_frames=100_000,
     records=30_000,
     few=2_500,
-    java=150_000,
-    java_warm=60_000,
+    java=120_000,
+    java_warm=50_000,
     domain=80_000,
     domain_skus=300,
 )

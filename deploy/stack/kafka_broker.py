@@ -99,7 +99,8 @@ def format_storage(home: Home, plan: StackPlan) -> None:
     if (home.data(PART) / "meta.properties").is_file():
         return
     tool = ["kafka.tools.StorageTool", "format", "--ignore-formatted"]
-    tool += ["-t", plan.kafka_cluster_id, "-c", str(_properties_file(home))]
+    # One word: an id may begin with a dash, and the tool would take it for an option.
+    tool += [f"--cluster-id={plan.kafka_cluster_id}", "-c", str(_properties_file(home))]
     argv = [*_java(home, heap_mib=128), *tool]
     done = subprocess.run(  # noqa: S603 - our own words
         argv,

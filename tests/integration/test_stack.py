@@ -2,14 +2,21 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from influxdb_client.client.influxdb_client import InfluxDBClient
 
+from deploy.stack.home import Home
 from deploy.stack.installation import check_installation, confirm_installation
-from deploy.stack.kafka_broker import DIRECT_MIB_MAX, METASPACE_MIB_MAX
+from deploy.stack.kafka_broker import (
+    DIRECT_MIB_MAX,
+    METASPACE_MIB_MAX,
+    format_storage,
+    write_configuration,
+)
 from deploy.stack.plan import read_plan
 from deploy.stack.probes import accepts_mqtt_login
 from deploy.topics import answers_metadata, create_topics
@@ -25,6 +32,19 @@ pytestmark = pytest.mark.integration
 
 JVM_REST_MIB = 192
 """Code cache, stacks and the collector's own tables."""
+
+
+def test_storage_is_made_whatever_the_cluster_id_begins_with(
+    stack: TestStack, tmp_path: Path
+) -> None:
+    """One random id in sixty-four begins with a dash; it is no option of Kafka's tool."""
+    home = Home(tmp_path / "home")
+    odd = read_plan(stack.home).model_copy(update={"kafka_cluster_id": "-" + "b" * 21})
+    write_configuration(home, odd)
+    format_storage(home, odd)
+    assert f"cluster.id={odd.kafka_cluster_id}" in (
+        home.data("kafka") / "meta.properties"
+    ).read_text(encoding="utf-8")
 
 
 def test_kafka_refuses_a_wrong_password(stack: TestStack) -> None:

@@ -1,5 +1,6 @@
 """The stream benchmark's own sums: events, frames, rates, recounts, ratios."""
 
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,9 @@ from deploy.bench.preload import PARTITIONS, Log, as_frames, as_records
 from deploy.bench.rates import Round, Sample, lag_slope, rate_of
 from deploy.bench.recount import difference, parse_total, totals_of
 from deploy.bench.report import BenchOptions
-from deploy.bench.stream import chosen
+from deploy.bench.stream import QUICK_BEGIN_S_MAX, Bench, chosen
 from deploy.bench.stream_report import Measured, stream_report
-from deploy.bench.workload import QUICK
+from deploy.bench.workload import QUICK, Workload
 from ingest.contracts.errors import BenchError
 from ingest.frames import INPUT_FRAMES
 from ingest.partitions import partition_of
@@ -217,3 +218,17 @@ def test_progress_is_told_at_the_end(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().out == "progress 1\n"
     progress.say()
     assert capsys.readouterr().out == "progress 3\n"
+
+
+def test_a_quick_run_starts_no_engine_late() -> None:
+    """After its limit an engine is absent with the reason; a named one, or a full run, goes on."""
+    place: Any = None
+    late_s = time.monotonic() - QUICK_BEGIN_S_MAX - 1
+    quiet = replace(OPTIONS, say=lambda _: None)
+    absent: dict[str, str] = {}
+    Bench(place, quiet, Workload(place, QUICK), absent, late_s).measure(measured("quix", 1), 0)
+    assert "no time was left" in absent["quix"]
+    for whole in (replace(quiet, quick=False), replace(quiet, only=("ours",))):
+        bench = Bench(place, whole, Workload(place, QUICK), {}, late_s)
+        with pytest.raises(AttributeError):  # it goes on to run the engine, and there is no stack
+            bench.measure(measured("quix", 1), 0)
