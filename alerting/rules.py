@@ -10,8 +10,10 @@ REPEAT_MS_MIN: Final = 10_000
 _TITLES: Final = {
     "low_stock": "Low stock",
     "stockout": "Out of stock",
+    "predicted_stockout": "Stockout foreseen",
     "overstock": "Overstock",
     "device_silent": "Device silent",
+    "battery_low": "Battery low",
     "need_opened": "Replenishment needed",
     "transfer_lost": "Transfer lost",
     "transfer_proposed": "Transfer to approve",

@@ -16,8 +16,10 @@ from ingest.contracts.reference import (
     Network,
     NotificationChannel,
     Policy,
+    Promotion,
     Site,
     Sku,
+    Supplier,
 )
 from ingest.contracts.topics import ALERT_INPUTS, CATALOG, INPUTS
 from ingest.frames import (
@@ -29,10 +31,12 @@ from ingest.frames import (
     LaneRecord,
     NetworkRecord,
     PolicyRecord,
+    PromotionRecord,
     ReferenceEntity,
     ReferenceInput,
     SiteRecord,
     SkuRecord,
+    SupplierRecord,
 )
 from ingest.partitions import partition_of
 from streams.contracts.alerts import (
@@ -48,6 +52,8 @@ _RECORDS: Final[dict[type, type[msgspec.Struct]]] = {
     Site: SiteRecord,
     Sku: SkuRecord,
     Lane: LaneRecord,
+    Supplier: SupplierRecord,
+    Promotion: PromotionRecord,
     Policy: PolicyRecord,
 }
 """What the stock fold needs to know, in the order in which it is told."""

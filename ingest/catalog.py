@@ -52,6 +52,9 @@ class Assignment:
     tare_g: int
     span_mm: int
     unit_depth_mm: int
+    settle_ms: int
+    report_interval_ms: int
+    """The device's."""
     valid_from_ms: int
 
 
@@ -199,12 +202,12 @@ class Catalog:
         for assigned in sorted(device.channels, key=lambda a: (a.channel, a.valid_from_ms)):
             versions = by_channel.setdefault(assigned.channel, _Versions())
             versions.starts_ms.append(assigned.valid_from_ms)
-            versions.assignments.append(self._assignment(assigned))
+            versions.assignments.append(self._assignment(device, assigned))
         self._channels[device.device] = tuple(by_channel)
         for channel, versions in by_channel.items():
             self._versions[device.device, channel] = versions
 
-    def _assignment(self, assigned: ChannelAssignment) -> Assignment | None:
+    def _assignment(self, device: Device, assigned: ChannelAssignment) -> Assignment | None:
         if not assigned.sku:
             return None
         entry = self._skus.get(assigned.sku)
@@ -217,6 +220,8 @@ class Catalog:
             tare_g=assigned.tare_g,
             span_mm=assigned.span_mm,
             unit_depth_mm=assigned.unit_depth_mm,
+            settle_ms=assigned.settle_ms,
+            report_interval_ms=device.report_interval_ms,
             valid_from_ms=assigned.valid_from_ms,
         )
 

@@ -12,6 +12,8 @@ from ingest.contracts.reference import (
     ChannelAssignment,
     Device,
     Entity,
+    Policy,
+    Promotion,
     Site,
     Sku,
     entity_key,
@@ -25,6 +27,7 @@ ENTITY_SECTIONS: Final = (
     "suppliers",
     "devices",
     "policies",
+    "promotions",
     "channels",
     "rules",
 )
@@ -38,7 +41,8 @@ def check(catalog: CatalogFile) -> list[Fault]:
         *_lanes(catalog),
         *_skus(catalog),
         *_devices(catalog),
-        *_policies(catalog),
+        *_named("policies", catalog, catalog.policies),
+        *_named("promotions", catalog, catalog.promotions),
         *_rules(catalog),
         *limit_faults(catalog),
     ]
@@ -151,18 +155,20 @@ def _measurable(
         yield Fault(place, "a distance sensor needs span_mm and unit_depth_mm")
 
 
-def _policies(catalog: CatalogFile) -> Iterator[Fault]:
+def _named(
+    section: str, catalog: CatalogFile, entities: Sequence[Policy | Promotion]
+) -> Iterator[Fault]:
     known = {
         "site": {site.site for site in catalog.sites},
         "sku": {sku.sku for sku in catalog.skus},
         "category": {sku.category for sku in catalog.skus},
     }
-    for number, policy in enumerate(catalog.policies):
+    for number, entity in enumerate(entities):
         for field, names in known.items():
-            name = getattr(policy, field)
+            name = getattr(entity, field)
             if name and name not in names:
                 label = "SKU" if field == "sku" else field
-                yield Fault(("policies", number, field), f"there is no {label} {name}")
+                yield Fault((section, number, field), f"there is no {label} {name}")
 
 
 def _rules(catalog: CatalogFile) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""Least and largest stock as they come out at each SKU and site, once scopes are laid over. Pure.
+"""Floors and caps of stock as they come out at each SKU and site, once scopes are laid over. Pure.
 
 A minimum of one scope can meet a maximum of another, so they are checked where they meet; each
 pair of policies is told once.
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 from ingest.catalog_faults import Fault
-from ingest.contracts.reference import CatalogFile, Policy, Sku
+from ingest.contracts.reference import POLICY_ORDERED, CatalogFile, Policy, Sku
 
 _Found: TypeAlias = tuple[int, int]
 """A value and the number of the policy that gives it."""
@@ -17,7 +17,7 @@ _ANYWHERE: Final = ""
 
 
 def limit_faults(catalog: CatalogFile) -> list[Fault]:
-    """Return the policies whose minimum is above the maximum, or whose maximum is below a pack."""
+    """Return the policies with a floor above the cap it meets, or a cap below a pack."""
     limits = _Limits(catalog)
     told: dict[tuple[str, int, int], Fault] = {}
     for sku in catalog.skus:
@@ -45,19 +45,20 @@ class _Limits:
         return sorted(self._sites | self._sku_sites.get(sku.sku, set()))
 
     def faults(self, sku: Sku, site: str) -> Iterator[tuple[tuple[str, int, int], Fault]]:
-        least = self._found(sku, site, "min_units")
-        most = self._found(sku, site, "max_units")
-        if most is None:
-            return
         where = f"SKU {sku.sku}" + (f" at {site}" if site else "")
-        if least is not None and least[0] > most[0]:
-            place = ("policies", least[1], "min_units")
-            text = f"min_units {least[0]} is above max_units {most[0]} for {where}"
-            yield ("crossed", least[1], most[1]), Fault(place, text)
-        if most[0] < sku.pack_units:
-            place = ("policies", most[1], "max_units")
-            text = f"max_units {most[0]} is below one pack ({sku.pack_units}) of {where}"
-            yield ("pack", most[1], 0), Fault(place, text)
+        for floor, cap in POLICY_ORDERED:
+            least = self._found(sku, site, floor)
+            most = self._found(sku, site, cap)
+            if least is not None and most is not None and least[0] > most[0]:
+                place = ("policies", least[1], floor)
+                text = f"{floor} {least[0]} is above {cap} {most[0]} for {where}"
+                yield (f"{floor} {cap}", least[1], most[1]), Fault(place, text)
+        for cap in ("max_units", "capacity_units"):
+            most = self._found(sku, site, cap)
+            if most is not None and most[0] < sku.pack_units:
+                place = ("policies", most[1], cap)
+                text = f"{cap} {most[0]} is below one pack ({sku.pack_units}) of {where}"
+                yield (cap, most[1], 0), Fault(place, text)
 
     def _found(self, sku: Sku, site: str, field: str) -> _Found | None:
         for name in (

@@ -25,7 +25,7 @@ DURATIONS: Final = frozenset(
     for name in model.model_fields
     if name.endswith("_ms")
 ) | {"repeat"}
-VALID_FROM: Final = "valid_from"
+DATES: Final = frozenset({"valid_from", "valid_until"})
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -62,7 +62,7 @@ def translate(draft: Draft) -> None:
             if target in entity:
                 draft.fault(at, f"{target} is given twice")
                 continue
-            number = _date_ms(value) if name == VALID_FROM else _duration_ms(name, value)
+            number = _date_ms(value) if name in DATES else _duration_ms(name, value)
             if isinstance(number, str):
                 draft.fault(at, number)
                 number = 0  # told already; the field need not be missed as well
@@ -82,8 +82,8 @@ def _mappings(part: Any, place: Place) -> Iterator[tuple[Place, Tree]]:
 
 
 def _target(name: str) -> str | None:
-    if name == VALID_FROM:
-        return f"{VALID_FROM}_ms"
+    if name in DATES:
+        return f"{name}_ms"
     stem, _, unit = name.rpartition("_")
     return f"{stem}_ms" if unit in UNITS_MS and stem in DURATIONS else None
 

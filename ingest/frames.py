@@ -18,8 +18,10 @@ from ingest.contracts.errors import FrameError
 FRAME_VERSION: Final = 1
 FRAME_ITEMS_MAX: Final = 500
 FRAME_AGE_MS_MAX: Final = 20
+TAG_DIGEST_BYTES: Final = 8
+"""An RFID tag is known by so many bytes of its code's BLAKE2b digest."""
 
-ReadingKind = Literal["weight_g", "units", "distance_mm", "tags"]
+ReadingKind = Literal["weight_g", "units", "distance_mm", "tags", "beam"]
 ScanAction = Literal[
     "receive",
     "pick",
@@ -49,6 +51,7 @@ Autonomy = Literal["observe", "suggest", "auto_within_limits", "auto"]
 Witness = Literal["book", "shelf"]
 NegativeStock = Literal["refuse", "flag", "allow"]
 PolicyScope = Literal["network", "site", "category", "sku", "sku_site"]
+Thresholds = Literal["fixed", "computed"]
 
 
 class ReadingInput(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
@@ -66,13 +69,19 @@ class ReadingInput(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False
     historical: bool
     kind: ReadingKind
     value: int
-    """Grams, units, millimetres, or the number of distinct tags."""
+    """Grams, units, millimetres, the number of distinct tags, or a beam's 0 (empty) and 1."""
     unit_weight_mg: int = 0
     """Weight of one base unit in milligrams; 0 where the kind is not weight."""
     tare_g: int = 0
     span_mm: int = 0
     """Distance sensors: the empty distance; with `unit_depth_mm` it gives units."""
     unit_depth_mm: int = 0
+    settle_ms: int = 0
+    """A changed weight or distance counts once it has held for so long; 0 counts it at once."""
+    report_interval_ms: int = 0
+    """How often the device reports; silence is counted from the report it owes next."""
+    tag_digests: bytes = b""
+    """`TAG_DIGEST_BYTES` of each distinct tag, in ascending order."""
 
 
 class ScanInput(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
@@ -174,6 +183,7 @@ class SkuRecord(msgspec.Struct, frozen=True, array_like=True, tag=4, gc=False):
     pack_units: int = 1
     unit_cost_minor: int = 0
     unit_weight_mg: int = 0
+    supplier: str = ""
 
 
 class PolicyRecord(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False):
@@ -206,9 +216,51 @@ class PolicyRecord(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False
     """A dispatched transfer not received this long after its lead time is flagged as lost."""
     buffer_units: int | None = None
     """The emergency buffer: kept out of available stock until it is released."""
+    thresholds: Thresholds | None = None
+    """`computed`: minimum and maximum follow demand and lead time, once enough is learned."""
+    service_level_permille: int | None = None
+    fill_rate_permille: int | None = None
+    shortage_cost_minor: int | None = None
+    leftover_cost_minor: int | None = None
+    review_period_ms: int | None = None
+    order_cycle_ms: int | None = None
+    holding_cost_permille: int | None = None
+    reorder_units_min: int | None = None
+    reorder_units_max: int | None = None
+    capacity_units: int | None = None
+    stockout_horizon_ms: int | None = None
 
 
-ReferenceEntity = NetworkRecord | SiteRecord | LaneRecord | SkuRecord | PolicyRecord
+class SupplierRecord(msgspec.Struct, frozen=True, array_like=True, tag=6, gc=False):
+    """Who delivers what no site can give."""
+
+    supplier: str
+    lead_time_ms: int = 0
+    """What is reckoned with until it is measured."""
+    order_cost_minor: int = 0
+
+
+class PromotionRecord(msgspec.Struct, frozen=True, array_like=True, tag=7, gc=False):
+    """A known event that changes demand for a while; empty names match all."""
+
+    promotion: str
+    valid_from_ms: int
+    valid_until_ms: int
+    uplift_permille: int
+    site: str = ""
+    category: str = ""
+    sku: str = ""
+
+
+ReferenceEntity = (
+    NetworkRecord
+    | SiteRecord
+    | LaneRecord
+    | SkuRecord
+    | PolicyRecord
+    | SupplierRecord
+    | PromotionRecord
+)
 
 
 class ReferenceInput(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False):

@@ -122,6 +122,14 @@ class Assignment(Protocol):
     def unit_depth_mm(self) -> int:
         """Depth of one base unit, millimetres."""
 
+    @property
+    def settle_ms(self) -> int:
+        """How long a changed value must hold before it counts; 0 counts it at once."""
+
+    @property
+    def report_interval_ms(self) -> int:
+        """How often the device reports; 0 where it is not said."""
+
 
 class Article(Protocol):
     """What a GTIN names."""

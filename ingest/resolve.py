@@ -1,12 +1,20 @@
 """From a decoded event to inputs: who saw it, what it watches, which article it names. Pure."""
 
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from ingest import wire
 from ingest.barcodes import Barcode, barcode_read, gtin14_of
 from ingest.clocks import SourceClocks
 from ingest.contracts.events import QUANTITY_UNITS_MAX, DeadLetterReason
-from ingest.frames import InputItem, ReadingInput, ReadingKind, ScanInput, StatusInput
+from ingest.frames import (
+    TAG_DIGEST_BYTES,
+    InputItem,
+    ReadingInput,
+    ReadingKind,
+    ScanInput,
+    StatusInput,
+)
 from ingest.partitions import partition_of
 from ingest.ports import CatalogView
 
@@ -72,6 +80,9 @@ class Resolver:
             watched.tare_g,
             watched.span_mm,
             watched.unit_depth_mm,
+            watched.settle_ms,
+            watched.report_interval_ms,
+            _tag_digests(event.tags) if event.tags else b"",
         )
         out.append((partition_of(sku, self._partition_count), item))
         return None
@@ -178,7 +189,15 @@ def _payload(event: wire.Reading) -> tuple[ReadingKind, int]:
         return "units", event.units
     if event.distance_mm is not None:
         return "distance_mm", event.distance_mm
+    if event.beam is not None:
+        return "beam", event.beam
     return "tags", len(set(event.tags or ()))
+
+
+def _tag_digests(tags: list[str]) -> bytes:
+    return b"".join(
+        sorted(blake2b(tag.encode(), digest_size=TAG_DIGEST_BYTES).digest() for tag in set(tags))
+    )
 
 
 def _wrong_identity(source: str, device: str) -> Refusal:

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from ingest.contracts import events
 from ingest.contracts.events import (
     IDENTIFIER_LENGTH_MAX,
+    ONE_PAYLOAD,
     QUANTITY_UNITS_MAX,
     TAGS_MAX,
     TIME_MS_MAX,
@@ -50,21 +51,23 @@ class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False)
     units: Annotated[int, msgspec.Meta(ge=0, le=QUANTITY_UNITS_MAX)] | None = None
     distance_mm: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | None = None
     tags: Annotated[list[Code], msgspec.Meta(max_length=TAGS_MAX)] | None = None
+    beam: Annotated[int, msgspec.Meta(ge=0, le=1)] | None = None
 
     def __post_init__(self) -> None:
         """Refuse anything but exactly one payload.
 
         Raises:
-            ValueError: None or several of the four payloads are given.
+            ValueError: None or several of the five payloads are given.
         """
         missing = (
             (self.weight_g is None)
             + (self.units is None)
             + (self.distance_mm is None)
             + (self.tags is None)
+            + (self.beam is None)
         )
-        if missing != 3:  # noqa: PLR2004 - four payloads, one given
-            raise ValueError("exactly one of weight_g, units, distance_mm, tags must be given")
+        if missing != 4:  # noqa: PLR2004 - five payloads, one given
+            raise ValueError(ONE_PAYLOAD)
 
 
 class Scan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):

@@ -51,7 +51,7 @@ def _movement_prefix(sku: str, site: str, kind: str, bucket: str) -> str:
 
 def level_line(level: state.Level) -> str:
     """Return the line of one level; a blind channel's count is left out, not written as zero."""
-    seen = [channel.units for channel in level.sensed if not channel.blind]
+    seen = [channel.units for channel in level.sensed if not channel.blind and channel.units >= 0]
     sensed = f",sensed_units={sum(seen)}i" if seen else ""
     available = (
         level.on_hand_units - level.reserved_units - level.quarantined_units - level.buffer_units

@@ -19,6 +19,7 @@ QUANTITY_UNITS_MAX: Final = 1_000_000
 """A scan may not claim more; a catalogue may set a lower limit for a SKU."""
 WEIGHT_G_MAX: Final = 10_000_000
 TAGS_MAX: Final = 2_000
+ONE_PAYLOAD: Final = "exactly one of weight_g, units, distance_mm, tags, beam must be given"
 TIME_MS_MAX: Final = 4_102_444_800_000
 """2100-01-01: a later time is a broken clock."""
 
@@ -39,7 +40,7 @@ class _Wire(BaseModel):
 
 
 class Reading(_Wire):
-    """An absolute observation of one channel: exactly one of the four payloads."""
+    """An absolute observation of one channel: exactly one of the five payloads."""
 
     source: Identifier
     """The device; must equal the device of the MQTT topic."""
@@ -54,12 +55,15 @@ class Reading(_Wire):
     units: Annotated[int, Field(ge=0, le=QUANTITY_UNITS_MAX)] | None = None
     distance_mm: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     tags: Annotated[list[Code], Field(max_length=TAGS_MAX)] | None = None
+    """The codes that one round of reading found; a round misses many, which the fold knows."""
+    beam: Annotated[int, Field(ge=0, le=1)] | None = None
+    """A presence beam: 0 where the shelf is empty, 1 where something stands there."""
 
     @model_validator(mode="after")
     def _one_payload(self) -> "Reading":
-        given = [self.weight_g, self.units, self.distance_mm, self.tags]
+        given = [self.weight_g, self.units, self.distance_mm, self.tags, self.beam]
         if sum(value is not None for value in given) != 1:
-            raise ValueError("exactly one of weight_g, units, distance_mm, tags must be given")
+            raise ValueError(ONE_PAYLOAD)
         return self
 
 

@@ -16,7 +16,7 @@ from ingest.contracts.events import (
     Identifier,
     TimeMs,
 )
-from ingest.frames import Autonomy, NegativeStock, PolicyScope, Witness
+from ingest.frames import Autonomy, NegativeStock, PolicyScope, Thresholds, Witness
 
 KEY_SEPARATOR: Final = "\x1f"
 """Between the parts of a key; identifiers and codes can't hold it."""
@@ -27,6 +27,7 @@ NETWORK_KEY: Final = "network"
 
 GTINS_MAX: Final = 32
 CHANNELS_MAX: Final = 256
+PROMOTIONS_MAX: Final = 4_096
 ASSIGNMENTS_MAX: Final = 16_384
 """Versions of all channels of one device together."""
 DURATION_MS_MAX: Final = 366 * 86_400_000
@@ -128,6 +129,9 @@ class ChannelAssignment(_Entity):
     span_mm: Annotated[int, Field(ge=0, le=10**6)] = 0
     """The distance seen when the shelf is empty."""
     unit_depth_mm: Annotated[int, Field(ge=0, le=10**6)] = 0
+    settle_ms: DurationMs = 0
+    """A changed weight or distance counts once it has held for so long, so that a hand on the shelf
+    moves nothing; 0: the sensor sends settled values only."""
     valid_from_ms: TimeMs = 0
     """Left out in a file: from the beginning for a new channel, from the load on for a change."""
 
@@ -137,8 +141,19 @@ class Device(_Entity):
 
     device: Identifier
     site: Identifier
-    kind: Literal["scale", "distance", "counter", "rfid", "scanner", "gateway"] = "scanner"
+    kind: Literal["scale", "distance", "counter", "rfid", "beam", "scanner", "gateway"] = "scanner"
+    report_interval_ms: DurationMs = 0
+    """How often it reports by itself, at the least: `blind_after_ms` counts from the report it owes
+    next. A battery sensor that reports every few hours is not silent after a minute."""
     channels: Annotated[tuple[ChannelAssignment, ...], Field(max_length=ASSIGNMENTS_MAX)] = ()
+
+
+POLICY_ORDERED: Final = (
+    ("min_units", "max_units"),
+    ("reorder_units_min", "reorder_units_max"),
+    ("reorder_units_min", "capacity_units"),
+)
+"""Fields of a policy, floor and cap, of which the first may not be above the second."""
 
 
 class Policy(_Entity):
@@ -171,6 +186,35 @@ class Policy(_Entity):
     transit_overdue_ms: DurationMs | None = None
     buffer_units: Units | None = None
     """Kept out of available stock until it is released."""
+    thresholds: Thresholds | None = None
+    """`computed`: minimum and maximum follow demand and lead time, once enough is learned; until
+    then, and with `fixed`, `min_units` and `max_units` hold. Said nowhere: `fixed`."""
+    service_level_permille: Annotated[int, Field(ge=500, le=999)] | None = None
+    """Chance that an order cycle sees no stockout. Said nowhere: 950."""
+    fill_rate_permille: Annotated[int, Field(ge=500, le=999)] | None = None
+    """Share of demand to be served from the shelf; where it is said, it stands in for the service
+    level."""
+    shortage_cost_minor: Money | None = None
+    """Cost of a unit that is missing when it is wanted (the margin lost). Together with
+    `leftover_cost_minor` it makes the service level: the newsvendor's ratio."""
+    leftover_cost_minor: Money | None = None
+    """Cost of a unit that is left over (spoiled, marked down). 0 or said nowhere: not reckoned."""
+    review_period_ms: DurationMs | None = None
+    """How long a shortage may go unseen, beside the lead time. Said nowhere: a day."""
+    order_cycle_ms: DurationMs | None = None
+    """An order is for the demand of so long, at least a pack. Said nowhere: three days."""
+    holding_cost_permille: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Yearly cost of holding stock per cost of stock; with the fixed cost of an order it makes
+    orders larger where that is cheaper (EOQ). Said nowhere: not reckoned."""
+    reorder_units_min: Units | None = None
+    """Floor of the computed minimum."""
+    reorder_units_max: Units | None = None
+    """Cap of the computed minimum."""
+    capacity_units: Units | None = None
+    """Room on the shelf: the computed minimum and maximum stay within it."""
+    stockout_horizon_ms: DurationMs | None = None
+    """A stockout is foretold so long before it, also where thresholds are fixed. Said nowhere: the
+    lead time and the dwell, where thresholds are computed."""
 
     @model_validator(mode="after")
     def _scope_names(self) -> "Policy":
@@ -179,8 +223,31 @@ class Policy(_Entity):
         if needed != given:
             names = " and ".join(sorted(needed)) or "nothing"
             raise ValueError(f"scope {self.scope} names {names}, but this names {sorted(given)}")
-        if None not in (self.min_units, self.max_units) and self.min_units > self.max_units:  # type: ignore[operator] # both are numbers here
-            raise ValueError(f"min_units {self.min_units} is above max_units {self.max_units}")
+        for least_name, most_name in POLICY_ORDERED:
+            least, most = getattr(self, least_name), getattr(self, most_name)
+            if None not in (least, most) and least > most:
+                raise ValueError(f"{least_name} {least} is above {most_name} {most}")
+        return self
+
+
+class Promotion(_Entity):
+    """A known event that changes demand for a while; names that are left out match all."""
+
+    promotion: Identifier
+    valid_from_ms: TimeMs
+    """A file may give `valid_from`, a date, instead."""
+    valid_until_ms: TimeMs
+    """A file may give `valid_until`, a date, instead."""
+    uplift_permille: Annotated[int, Field(ge=0, le=100_000)]
+    """Demand during it, in thousandths of what it is otherwise: 1800 is 1.8 times, 0 is closed."""
+    site: OptionalCode = ""
+    category: OptionalCode = ""
+    sku: OptionalCode = ""
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> "Promotion":
+        if self.valid_until_ms <= self.valid_from_ms:
+            raise ValueError("valid_until is not after valid_from")
         return self
 
 
@@ -232,6 +299,7 @@ Entity = (
     | Sku
     | Device
     | Policy
+    | Promotion
     | NotificationChannel
     | AlertRule
     | Installation
@@ -249,6 +317,7 @@ class CatalogFile(_Entity):
     skus: tuple[Sku, ...] = ()
     devices: tuple[Device, ...] = ()
     policies: tuple[Policy, ...] = ()
+    promotions: Annotated[tuple[Promotion, ...], Field(max_length=PROMOTIONS_MAX)] = ()
     channels: tuple[NotificationChannel, ...] = ()
     rules: tuple[AlertRule, ...] = ()
 
@@ -261,6 +330,7 @@ ENTITY_MODELS: Final[dict[str, type[BaseModel]]] = {
     "sku": Sku,
     "device": Device,
     "policy": Policy,
+    "promotion": Promotion,
     "channel": NotificationChannel,
     "rule": AlertRule,
     INSTALLATION_KEY: Installation,
@@ -276,6 +346,7 @@ _KEY_FIELDS: Final[dict[type[BaseModel], tuple[str, ...]]] = {
     Sku: ("sku",),
     Device: ("device",),
     Policy: ("scope", "site", "category", "sku"),
+    Promotion: ("promotion",),
     NotificationChannel: ("channel",),
     AlertRule: ("rule",),
     Installation: (),

@@ -44,6 +44,8 @@ class SimulatedAssignment:
     tare_g: int = 0
     span_mm: int = 0
     unit_depth_mm: int = 0
+    settle_ms: int = 0
+    report_interval_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

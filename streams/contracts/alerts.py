@@ -17,6 +17,7 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "critical")
 ALERT_KINDS: Final[tuple[str, ...]] = (
     *BREACH_KINDS,
     "device_silent",
+    "battery_low",
     "need_opened",
     "transfer_lost",
     "transfer_proposed",

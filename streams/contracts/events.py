@@ -1,6 +1,6 @@
 """Life-cycle events, as frames in `shelfstream.events`."""
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -94,6 +94,74 @@ class BarrierPassed(msgspec.Struct, frozen=True, array_like=True, tag=8, kw_only
     at_ms: int
 
 
+class ThresholdInputs(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """What thresholds are computed from; `_milli` is thousandths of a unit, or of its square."""
+
+    demand_class: str
+    """`smooth`, `erratic`, `intermittent` or `lumpy`."""
+    days: int
+    """Days of demand learned from."""
+    censored_days: int
+    mean_milli_day: int
+    """Demand of an average day."""
+    variance_milli_day: int
+    """Squared error of the forecast of a day."""
+    demand_milli: int
+    """Expected over lead time and review, with weekdays and promotions."""
+    lead_demand_milli: int
+    """Expected before an answer given now arrives."""
+    cycle_demand_milli: int
+    """Expected in an order cycle after that."""
+    promoted_milli: int
+    """How much of `demand_milli` promotions add, or, below zero, take away."""
+    lead_time_ms: int
+    lead_time_sd_ms: int
+    lead_times_measured: int
+    review_period_ms: int
+    order_cycle_ms: int
+    stockout_horizon_ms: int
+    service_level_permille: int
+    fill_rate_permille: int
+    """0: the service level decides."""
+    shortage_cost_minor: int
+    leftover_cost_minor: int
+    """With both above 0 the service level is the newsvendor's ratio."""
+    pack_units: int
+    unit_cost_minor: int
+    order_cost_minor: int
+    holding_cost_permille: int
+    reorder_units_min: int
+    reorder_units_max: int
+    """-1 for none."""
+    capacity_units: int
+    """-1 for none."""
+
+
+class ThresholdChanged(msgspec.Struct, frozen=True, array_like=True, tag=9, kw_only=True):
+    """The computed minimum or maximum of a level changed; computed anew from its own inputs."""
+
+    threshold_id: str
+    sku: str
+    site: str
+    at_ms: int
+    cause: Literal["daily", "policy", "promotion"]
+    reference_version: int
+    """Number of the catalogue load whose policies held."""
+    reorder_units_before: int
+    order_up_to_units_before: int
+    reorder_units: int
+    """In the place of `min_units`."""
+    order_up_to_units: int
+    """In the place of `max_units`."""
+    lead_demand_units: int
+    """Below this much available a stockout is foretold."""
+    fit: str
+    """`normal`, `poisson`, `negative_binomial` or `fill_rate`."""
+    frozen: bool
+    """Demand of this class is better served by a threshold that stays as first computed."""
+    inputs: ThresholdInputs
+
+
 StreamEvent = (
     BreachOpened
     | BreachCleared
@@ -103,6 +171,7 @@ StreamEvent = (
     | CommandAccepted
     | CommandRefused
     | BarrierPassed
+    | ThresholdChanged
 )
 
 EVENT_FRAMES: Final[FrameCodec[StreamEvent]] = FrameCodec(StreamEvent)

@@ -12,7 +12,7 @@ from typing import Any, Final, Union, get_args, get_origin
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from streams.contracts import alerts, events, ledger, plans, state
+from streams.contracts import alerts, demand, events, ledger, plans, state
 
 _CONFIG: Final = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -52,6 +52,8 @@ PUBLISHED: Final[dict[str, tuple[type[msgspec.Struct], ...]]] = {
         state.SkuBook,
         state.SkuNumber,
         state.DeviceState,
+        demand.Demand,
+        demand.LeadTime,
     ),
     "shelfstream.movements": (ledger.Movement,),
     "shelfstream.events": (
@@ -63,6 +65,7 @@ PUBLISHED: Final[dict[str, tuple[type[msgspec.Struct], ...]]] = {
         events.CommandAccepted,
         events.CommandRefused,
         events.BarrierPassed,
+        events.ThresholdChanged,
     ),
     "shelfstream.plan-state": (plans.Shipment, plans.LaneBook),
     "shelfstream.alerts": (alerts.Alert,),

@@ -13,14 +13,22 @@ from ingest.frames import (
     LaneRecord,
     NetworkRecord,
     PolicyRecord,
+    PromotionRecord,
     SiteRecord,
     SkuRecord,
+    SupplierRecord,
 )
+from streams.contracts.demand import Demand, LeadTime
 
 SEPARATOR: Final = "\x1f"
 
-BreachKind = Literal["low_stock", "stockout", "overstock"]
-BREACH_KINDS: Final[tuple[BreachKind, ...]] = ("stockout", "low_stock", "overstock")
+BreachKind = Literal["low_stock", "stockout", "overstock", "predicted_stockout"]
+BREACH_KINDS: Final[tuple[BreachKind, ...]] = (
+    "stockout",
+    "predicted_stockout",
+    "low_stock",
+    "overstock",
+)
 
 TransferState = Literal[
     "proposed",
@@ -44,12 +52,49 @@ TRANSFER_OPEN: Final = frozenset(
 NeedState = Literal["open", "closed"]
 
 
+UNCOUNTED: Final = -1
+"""A channel that has no number to tell; it adds nothing to a shelf, and never means empty."""
+
+
+class LoadCell(msgspec.Struct, array_like=True, gc=False):
+    """What a measured shelf needs to be read: see `streams.domain.load_cells`.
+
+    Parts are thousandths of a gram (or of a millimetre, for a distance sensor).
+    """
+
+    offset_parts: int = 0
+    """The drift of the tare, as learned while the count was certain."""
+    foreign_parts: int = 0
+    """Something on the shelf that is no multiple of a unit: set aside, not counted."""
+    confidence_pct: int = 0
+    """How surely the count is right; 0 until the first value has settled."""
+    settle_ms: int = 0
+    pending_at_ms: int = 0
+    """Fold's time since when a new value waits to settle; 0 where none does."""
+    pending_parts: int = 0
+    unit_parts: int = 0
+    zero_parts: int = 0
+    """Unit and tare (or span) by the catalogue: with others the shelf is learned anew."""
+
+
+class TagRound(msgspec.Struct, array_like=True, gc=False):
+    """Which RFID tags a channel holds for present: see `streams.domain.rfid`."""
+
+    missed_permille: int
+    """How many of the tags that are there a round misses, as learned."""
+    entries: bytes = b""
+    """In order of the tags: 8 bytes of a tag's digest, and how many rounds in a row missed it."""
+    rounds: int = 0
+    """Rounds heard, as far as they matter: the first ones are no count."""
+
+
 class SensedChannel(msgspec.Struct, array_like=True, gc=False):
     """What one channel last saw of a SKU at a site."""
 
     channel: str
     """`{device}/{channel}`."""
     units: int
+    """`UNCOUNTED` where nobody knows how much: a beam that sees something, first rounds of tags."""
     observed_at_ms: int
     received_at_ms: int
     blind: bool = False
@@ -58,6 +103,11 @@ class SensedChannel(msgspec.Struct, array_like=True, gc=False):
     """Session of the device; the last will of an older session says nothing."""
     seq: int = 0
     """Decides between two readings of the same millisecond."""
+    cell: LoadCell | None = None
+    """Where values have to settle before they count."""
+    report_interval_ms: int = 0
+    """How often the device reports by itself; 0 where it isn't said."""
+    tags: TagRound | None = None
 
 
 class Breach(msgspec.Struct, array_like=True, gc=False):
@@ -110,6 +160,16 @@ class Level(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """When a transfer last arrived; the cool-down counts from it."""
     buffer_policy_units: int = 0
     """The policy's buffer as last applied: a release lasts until the policy says otherwise."""
+    issued_day: int = 0
+    """The day (event time) whose issues are being counted, 1 is 1970-01-01; 0 before the first."""
+    issued_units: int = 0
+    """What went to customers on that day, or was told later than it should have been."""
+    issued_next_units: int = 0
+    """What went to customers after that day."""
+    gap_from_day: int = 0
+    """First day of the newest gap: the days on which stock was out, or could not be seen."""
+    gap_until_day: int = 0
+    """Last day of it; -1 while it lasts."""
 
 
 class Transfer(msgspec.Struct, array_like=True, kw_only=True, gc=False):
@@ -215,6 +275,8 @@ class DeviceState(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """Running number of the next status event."""
     silent_id: str = ""
     """Id of the event that began the present silence; empty while online."""
+    battery_low_id: str = ""
+    """Id of the alert that tells of its low battery; empty while it is fine or unknown."""
 
 
 class AnsweredCommand(msgspec.Struct, array_like=True, kw_only=True, gc=False):
@@ -244,9 +306,17 @@ class Clock(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     partition_count: int = 0
     time: str = "wall"
     reference_version: int = 0
+    round_minute: int = -1
+    """The newest minute whose share of the daily round is done; -1 before the first."""
+    round_after_sku: str = ""
+    """How far the round is within the next minute's share."""
+    round_paused_ms: int = 0
+    """When the round last reached its limit of keys."""
 
 
-Reference = NetworkRecord | SiteRecord | LaneRecord | PolicyRecord
+Reference = (
+    NetworkRecord | SiteRecord | LaneRecord | PolicyRecord | SupplierRecord | PromotionRecord
+)
 
 
 def key(kind: str, *parts: str) -> bytes:
@@ -270,6 +340,8 @@ REFERENCE: Final = "reference"
 CLOCK: Final = "clock"
 COMMAND: Final = "command"
 ORDER_LINE: Final = "order_line"
+DEMAND: Final = "demand"
+LEAD_TIME: Final = "lead_time"
 
 STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
     LEVEL: Level,
@@ -282,6 +354,8 @@ STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
     CLOCK: Clock,
     COMMAND: AnsweredCommand,
     ORDER_LINE: OrderLine,
+    DEMAND: Demand,
+    LEAD_TIME: LeadTime,
 }
 """The struct behind each kind of key; `reference` records are a tagged union, see `Reference`."""
 

@@ -10,6 +10,7 @@ from typing import Final
 from ingest.frames import ScanInput
 from streams.contracts.ledger import Bucket, Movement, MovementKind, scan_cause
 from streams.contracts.state import Level
+from streams.domain import issues
 from streams.domain.arithmetic import half_even
 from streams.domain.store import Store
 
@@ -190,6 +191,8 @@ def issue_scan(store: Store, scan: ScanInput) -> None:
         flags = negative_flags(store, level, quantity_units)
         cost_minor = unit_cost_minor(store, scan.sku)
     value_minor = issue_value_minor(level, quantity_units, cost_minor)
+    if scan.action != "waste":
+        issues.count(level, quantity_units, scan.observed_at_ms)
     post(
         store,
         level,

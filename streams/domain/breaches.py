@@ -13,13 +13,18 @@ from streams.contracts.state import Breach, BreachKind, Level
 from streams.domain import needs, sensing, transfers
 from streams.domain.answers import answer, position_units
 from streams.domain.catalogue import Rules
+from streams.domain.issues import note_gap
 from streams.domain.store import Store
 
 SEVERITY: Final[dict[BreachKind, Severity]] = {
     "stockout": "critical",
+    "predicted_stockout": "warning",
     "low_stock": "warning",
     "overstock": "info",
 }
+
+MILLI: Final = 1_000
+DAY_MINUTES: Final = 1_440
 
 
 class Judgement(NamedTuple):
@@ -41,13 +46,16 @@ def assess(store: Store, level: Level, rules: Rules) -> None:
     if rules.lead_witness == "shelf" and level.sensed:
         seen_units = sensing.shelf_units(level)
         if seen_units is None:
+            note_gap(store, level, gap=True)
             _drop_pending(store, level)
             return
         on_hand_units = seen_units
     held_units = level.reserved_units + level.quarantined_units + level.buffer_units
     available_units = on_hand_units - held_units
+    if available_units <= 0 or level.gap_until_day < 0:
+        note_gap(store, level, gap=available_units <= 0 and rules.negative_stock != "allow")
     if not level.breaches and not level.need_id and _is_fine(rules, on_hand_units, available_units):
-        if not level.sensed:
+        if available_units > 0 and not level.sensed:
             store.calm[level.sku, level.site] = _calm_books(rules, held_units)
         return
     for judgement in judgements(rules, on_hand_units, available_units):
@@ -57,7 +65,11 @@ def assess(store: Store, level: Level, rules: Rules) -> None:
 
 def level_due_ms(level: Level, rules: Rules) -> int:
     """Return when a level has to be looked at again by time alone; 0 for never."""
-    due_ms = sensing.blind_due_ms(level, rules) if level.sensed else 0
+    due_ms = 0
+    if level.sensed:
+        due_ms, settled_ms = sensing.blind_due_ms(level, rules), sensing.settle_due_ms(level)
+        if settled_ms and (not due_ms or settled_ms < due_ms):
+            due_ms = settled_ms
     for breach in level.breaches:
         if not breach.breach_id:
             opens_ms = breach.since_ms + rules.dwell_ms
@@ -65,11 +77,10 @@ def level_due_ms(level: Level, rules: Rules) -> int:
     return due_ms
 
 
-def judgements(
-    rules: Rules, on_hand_units: int, available_units: int
-) -> tuple[Judgement, Judgement, Judgement]:
+def judgements(rules: Rules, on_hand_units: int, available_units: int) -> tuple[Judgement, ...]:
     """Return how stock stands to each threshold; one that is not set is always recovered."""
     least, most, hysteresis = rules.min_units, rules.max_units, rules.hysteresis_units
+    foretold = rules.foretold_units
     low = least is not None and available_units < least
     out = least is not None and available_units <= 0
     over = most is not None and on_hand_units > most
@@ -78,6 +89,12 @@ def judgements(
             "low_stock", least or 0, low, least is None or available_units >= least + hysteresis
         ),
         Judgement("stockout", 0, out, least is None or available_units > hysteresis),
+        Judgement(
+            "predicted_stockout",
+            foretold or 0,
+            foretold is not None and available_units < foretold,
+            foretold is None or available_units >= foretold + hysteresis,
+        ),
         Judgement(
             "overstock",
             most or 0,
@@ -88,15 +105,17 @@ def judgements(
 
 
 def _calm_books(rules: Rules, held_units: int) -> tuple[float, float]:
-    """Return the books between which `_is_fine` holds with so many units held."""
-    least = -inf if rules.min_units is None else max(rules.min_units, 1) + held_units
+    """Return the books between which `_is_fine` holds, and no gap begins, with so many held."""
+    least = max(1, rules.min_units or 1, rules.foretold_units or 1) + held_units
     return least, inf if rules.max_units is None else rules.max_units
 
 
 def _is_fine(rules: Rules, on_hand_units: int, available_units: int) -> bool:
-    least, most = rules.min_units, rules.max_units
-    return (least is None or (available_units >= least and available_units > 0)) and (
-        most is None or on_hand_units <= most
+    least, most, foretold = rules.min_units, rules.max_units, rules.foretold_units
+    return (
+        (least is None or (available_units >= least and available_units > 0))
+        and (most is None or on_hand_units <= most)
+        and (foretold is None or available_units >= foretold)
     )
 
 
@@ -152,7 +171,7 @@ def _open(
             position_units=position,
             threshold_units=breach.threshold_units,
             observed_at_ms=breach.observed_at_ms,
-            decided_from=_numbers(level, rules),
+            decided_from=_numbers(store, level, rules, available_units),
         )
     )
     store.outbox.alert(
@@ -169,12 +188,21 @@ def _open(
                 "available_units": available_units,
                 "position_units": position,
                 "threshold_units": breach.threshold_units,
+                **_minutes_left(rules, available_units),
             },
         ),
     )
 
 
-def _numbers(level: Level, rules: Rules) -> dict[str, int]:
+def _minutes_left(rules: Rules, available_units: int) -> dict[str, int]:
+    """Return how long available stock lasts by the expected demand, where that is known."""
+    if rules.demand_milli_day <= 0:
+        return {}
+    left_milli_days = max(0, available_units) * MILLI * MILLI // rules.demand_milli_day
+    return {"stockout_in_minutes": left_milli_days * DAY_MINUTES // MILLI}
+
+
+def _numbers(store: Store, level: Level, rules: Rules, available_units: int) -> dict[str, int]:
     numbers = {
         "on_hand_units": level.on_hand_units,
         "reserved_units": level.reserved_units,
@@ -184,7 +212,13 @@ def _numbers(level: Level, rules: Rules) -> dict[str, int]:
         "on_order_units": level.on_order_units,
         "hysteresis_units": rules.hysteresis_units,
         "dwell_ms": rules.dwell_ms,
+        "reference_version": store.clock.reference_version,
+        **_minutes_left(rules, available_units),
     }
+    if rules.threshold_number:
+        numbers["threshold_number"] = rules.threshold_number
+    if rules.demand_milli_day:
+        numbers["demand_milli_day"] = rules.demand_milli_day
     seen_units = sensing.shelf_units(level)
     if seen_units is not None:
         numbers["shelf_units"] = seen_units

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ingest.frames import ScanInput
 from streams.contracts.ledger import scan_cause
 from streams.contracts.state import TRANSFER_OPEN, Level, Transfer
-from streams.domain import book, needs
+from streams.domain import book, issues, lead_times, needs
 from streams.domain.arithmetic import half_even
 from streams.domain.store import Store
 from streams.domain.transfers import (
@@ -93,6 +93,7 @@ def _leave(
     cost_minor = book.unit_cost_minor(store, scan.sku)
     value_minor = book.issue_value_minor(level, quantity_units, cost_minor)
     flags = flags + book.negative_flags(store, level, quantity_units)
+    issues.count_dispatch(store, level, quantity_units, scan.observed_at_ms)
     book.post(
         store,
         level,
@@ -156,6 +157,7 @@ def _take_in(store: Store, transfer: Transfer, quantity_units: int, scan: ScanIn
     if found_units > 0:
         find(store, transfer, found_units, cause)
     _infer(store, transfer, quantity_units - on_the_way_units(transfer), scan)
+    lead_times.measure_transfer(store, transfer)
     value_minor = _value_share_minor(transfer, quantity_units)
     move_on_the_way(store, transfer, "transit_in", -quantity_units, cause, value_minor=-value_minor)
     transfer.received_units += quantity_units
@@ -172,6 +174,7 @@ def _infer(store: Store, transfer: Transfer, missing_units: int, scan: ScanInput
     cost_minor = book.unit_cost_minor(store, transfer.sku)
     value_minor = book.issue_value_minor(donor, missing_units, cost_minor)
     cause = scan_cause(scan.source, scan.boot, scan.seq)
+    issues.count_dispatch(store, donor, missing_units, scan.observed_at_ms)
     book.post(
         store,
         donor,

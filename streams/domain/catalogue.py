@@ -15,8 +15,11 @@ from ingest.frames import (
     NegativeStock,
     NetworkRecord,
     PolicyRecord,
+    PromotionRecord,
     SiteRecord,
     SkuRecord,
+    SupplierRecord,
+    Thresholds,
     Witness,
 )
 from streams.contracts.state import REFERENCE, Reference, key
@@ -58,6 +61,27 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     proposal_ttl_ms: int = PROPOSAL_TTL_MS_DEFAULT
     transit_overdue_ms: int = TRANSIT_OVERDUE_MS_DEFAULT
     buffer_units: int = 0
+    thresholds: Thresholds = "fixed"
+    service_level_permille: int = 950
+    fill_rate_permille: int = 0
+    """0: the service level decides."""
+    shortage_cost_minor: int = 0
+    leftover_cost_minor: int = 0
+    """With both above 0 the service level is the newsvendor's ratio."""
+    review_period_ms: int = DAY_MS
+    order_cycle_ms: int = 3 * DAY_MS
+    holding_cost_permille: int = 0
+    reorder_units_min: int = 0
+    reorder_units_max: int | None = None
+    capacity_units: int | None = None
+    stockout_horizon_ms: int = 0
+    """0: lead time and dwell, where thresholds are computed."""
+    threshold_number: int = 0
+    """Of the computed threshold that stands in `min_units` and `max_units`; 0 for the policy's."""
+    foretold_units: int | None = None
+    """Available stock below which a stockout is foretold; None while nothing is known."""
+    demand_milli_day: int = 0
+    """What it is foretold from: thousandths of a unit a day."""
 
     @property
     def shortage_units(self) -> int:
@@ -75,7 +99,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         return max(self.hold_back_units, self.min_units or 0)
 
 
-_FIELDS: Final = tuple(field for field in Rules.__struct_fields__)
+_FIELDS: Final = tuple(
+    field for field in Rules.__struct_fields__ if field in PolicyRecord.__struct_fields__
+)
 
 
 class Catalogue:
@@ -88,6 +114,8 @@ class Catalogue:
     def _clear(self) -> None:
         self.network = NetworkRecord()
         self.sites: dict[str, SiteRecord] = {}
+        self.suppliers: dict[str, SupplierRecord] = {}
+        self._promotions: dict[str, PromotionRecord] = {}
         self.cached_rules: dict[tuple[str, str], Rules] = {}
         self.policies: dict[PolicyKey, PolicyRecord] = {}
         self._lanes: dict[str, dict[str, LaneRecord]] = {}
@@ -119,6 +147,20 @@ class Catalogue:
         """Return where a site replenishes from; empty for the supplier."""
         record = self.sites.get(site)
         return record.parent_site if record is not None else ""
+
+    def promotions(
+        self, sku: str, site: str, category: str, *, from_ms: int, until_ms: int
+    ) -> list[PromotionRecord]:
+        """Return the promotions of a SKU at a site in a span of time, by name."""
+        return [
+            promotion
+            for _, promotion in sorted(self._promotions.items())
+            if promotion.sku in {"", sku}
+            and promotion.site in {"", site}
+            and promotion.category in {"", category}
+            and promotion.valid_from_ms < until_ms
+            and from_ms < promotion.valid_until_ms
+        ]
 
     def resolve(self, sku: str, site: str, record: SkuRecord) -> Rules:
         """Return the rules of a SKU at a site, and cache them."""
@@ -152,6 +194,10 @@ class Catalogue:
         elif isinstance(record, LaneRecord):
             lanes = self._lanes.setdefault(record.to_site, {})
             _set(lanes, record.from_site, record, removed=removed)
+        elif isinstance(record, SupplierRecord):
+            _set(self.suppliers, record.supplier, record, removed=removed)
+        elif isinstance(record, PromotionRecord):
+            _set(self._promotions, record.promotion, record, removed=removed)
         else:
             _set(self.policies, policy_key(record), record, removed=removed)
 
@@ -172,6 +218,10 @@ def record_key(record: Reference) -> bytes:
         return key(REFERENCE, "site", record.site)
     if isinstance(record, LaneRecord):
         return key(REFERENCE, "lane", record.from_site, record.to_site)
+    if isinstance(record, SupplierRecord):
+        return key(REFERENCE, "supplier", record.supplier)
+    if isinstance(record, PromotionRecord):
+        return key(REFERENCE, "promotion", record.promotion)
     return key(REFERENCE, "policy", *policy_key(record))
 
 

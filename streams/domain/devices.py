@@ -1,10 +1,16 @@
-"""Devices, as the partition of each knows it: silent or not; changes are told once."""
+"""Devices, as the partition of each knows it: silent or not, battery low or not; told once."""
+
+from typing import Final
 
 from ingest.frames import StatusInput
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import DeviceStatusChanged
 from streams.contracts.state import DeviceState
 from streams.domain.store import Store
+
+BATTERY_LOW_PCT: Final = 15
+BATTERY_FINE_PCT: Final = 25
+"""A battery that was low is fine again from here: its reading wavers with the temperature."""
 
 
 def apply_device_status(store: Store, status: StatusInput) -> None:
@@ -21,6 +27,7 @@ def apply_device_status(store: Store, status: StatusInput) -> None:
         store.devices.put(status.device, known)
         if status.online:
             _tell(store, known, status)
+            _judge_battery(store, known)
             return
     if not status.online and status.boot != known.boot:
         return
@@ -38,7 +45,30 @@ def apply_device_status(store: Store, status: StatusInput) -> None:
         known.since_ms = store.now_ms
         _tell(store, known, status)
     known.battery_pct = _battery(known, status)
+    _judge_battery(store, known)
     store.devices.touch(status.device)
+
+
+def _judge_battery(store: Store, known: DeviceState) -> None:
+    if known.battery_low_id:
+        if known.battery_pct >= BATTERY_FINE_PCT:
+            ended = AlertEnded(alert_key=known.battery_low_id, site=known.site, at_ms=store.now_ms)
+            store.outbox.alert(known.site, ended)
+            known.battery_low_id = ""
+    elif 0 <= known.battery_pct <= BATTERY_LOW_PCT:
+        known.battery_low_id = f"battery-{known.device}-{known.next_number}"
+        known.next_number += 1
+        raised = AlertRaised(
+            alert_key=known.battery_low_id,
+            kind="battery_low",
+            site=known.site,
+            sku="",
+            severity="warning",
+            at_ms=store.now_ms,
+            facts={"battery_pct": known.battery_pct},
+            text=known.device,
+        )
+        store.outbox.alert(known.site, raised)
 
 
 def _battery(known: DeviceState, status: StatusInput) -> int:

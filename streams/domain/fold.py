@@ -32,6 +32,7 @@ from streams.domain.openings import apply_opening
 from streams.domain.orders import ENDED_KEPT_MS, apply_order_line, forget_ended
 from streams.domain.reference import apply_reference
 from streams.domain.restored import BUCKET, BlindAges
+from streams.domain.rounds import ROUND, begin_round, go_round, round_due_ms
 from streams.domain.scans import apply_scan
 from streams.domain.sensing import apply_channel_status, apply_reading
 from streams.domain.store import RECORDS_CACHED_MAX, Store
@@ -54,12 +55,13 @@ class StockFold:
         store.load(state)
         store.catalogue.load(state)
         store.timers.clear()
-        timed: list[TimerKey] = []
+        timed: list[TimerKey] = [(ROUND, "")]
         ages = BlindAges(store.catalogue.policies, lambda sku: _category(store, sku))
         for raw in store.restored.load(state, ages, store.timers):
             kind, _, name = raw.decode().partition(SEPARATOR)
             if kind == SKU:
                 store.skus[name] = None
+                store.shares.add(name)
             elif kind in _DUE_MS:
                 timed.append((kind, name))
         for number, timer_key in enumerate(timed):
@@ -109,6 +111,8 @@ def _check_reference(store: Store, frame: Frame[InputItem]) -> None:
 def _advance(store: Store, at_ms: int) -> None:
     if at_ms > store.clock.now_ms:
         store.clock.now_ms = at_ms
+        if store.clock.round_minute < 0:
+            begin_round(store)
         if store.timers.next_ms <= at_ms:
             _run_timers(store)
 
@@ -149,6 +153,7 @@ def _level_timer(store: Store, sku: str, site: str) -> int:
     rules = store.rules(sku, site)
     due_ms = breaches.level_due_ms(level, rules)
     if 0 < due_ms <= store.now_ms:
+        sensing.settle(store, level)
         sensing.turn_blind(store, level, rules)
         store.touched[sku, site] = None
         return 0
@@ -249,6 +254,7 @@ _DUE_MS: Final[dict[str, Callable[[Store, str], int]]] = {
     NEED: _need_due_ms,
     COMMAND: _command_due_ms,
     ORDER_LINE: _order_line_due_ms,
+    ROUND: round_due_ms,
 }
 
 _HANDLERS: Final[dict[type, Handler]] = {
@@ -271,4 +277,5 @@ _TIMER_ACTIONS: Final[dict[str, Callable[..., int]]] = {
     COMMAND: forget_answered,
     ORDER_LINE: forget_ended,
     BUCKET: _arm_bucket,
+    ROUND: go_round,
 }

@@ -10,6 +10,7 @@ import msgspec
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import NeedChanged
 from streams.contracts.state import Level, Need
+from streams.domain import lead_times
 from streams.domain.store import Store
 
 CLOSED_KEPT_MS: Final = 35 * 86_400_000
@@ -59,6 +60,7 @@ def receive(store: Store, level: Level, quantity_units: int) -> None:
     need = store.needs.get(level.need_id) if level.need_id else None
     if need is None or quantity_units <= 0:
         return
+    lead_times.measure_need(store, need)
     served_units = min(quantity_units, need.quantity_units - need.received_units)
     need.received_units += served_units
     level.on_order_units -= served_units

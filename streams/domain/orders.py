@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from ingest.frames import OrderLineInput
 from streams.contracts.state import SEPARATOR, Level, OrderLine
-from streams.domain import book
+from streams.domain import book, issues
 from streams.domain.store import Store
 
 ENDED_KEPT_MS: Final = 35 * 86_400_000
@@ -107,6 +107,7 @@ def _end(store: Store, level: Level, line: OrderLineInput, reserved_units: int, 
     if kind == "fulfil":
         quantity_units = line.quantity_units
         cost_minor = book.unit_cost_minor(store, level.sku)
+        issues.count(level, quantity_units, store.now_ms)
         book.post(
             store,
             level,

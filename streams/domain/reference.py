@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from ingest.frames import PolicyRecord, ReferenceInput, SkuRecord
+from ingest.frames import PolicyRecord, PromotionRecord, ReferenceInput, SkuRecord
+from streams.domain.reviews import review
 from streams.domain.store import Store
 
 
@@ -17,7 +18,11 @@ def apply_reference(store: Store, reference: ReferenceInput) -> None:
     store.catalogue.set(entity, removed=reference.removed)
     if isinstance(entity, PolicyRecord):
         for sku_site in concerned(store, entity):
+            review(store, *sku_site, "policy")
             store.touched[sku_site] = None
+    elif isinstance(entity, PromotionRecord):
+        for sku, site in _promoted(store, entity):
+            review(store, sku, site, "promotion")
 
 
 def concerned(store: Store, policy: PolicyRecord) -> Iterator[tuple[str, str]]:
@@ -34,6 +39,18 @@ def concerned(store: Store, policy: PolicyRecord) -> Iterator[tuple[str, str]]:
         for site in book.sites:
             if only_site in {"", site}:
                 yield sku, site
+
+
+def _promoted(store: Store, promotion: PromotionRecord) -> Iterator[tuple[str, str]]:
+    for sku in [promotion.sku] if promotion.sku else sorted(store.skus):
+        book = store.books.get(sku)
+        if book is None:
+            continue
+        category = book.record.category if book.record is not None else ""
+        if promotion.category in {"", category}:
+            for site in book.sites:
+                if promotion.site in {"", site}:
+                    yield sku, site
 
 
 def _apply_sku(store: Store, record: SkuRecord, *, removed: bool) -> None:

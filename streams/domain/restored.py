@@ -23,6 +23,16 @@ BUCKET_MS: Final = 1_000
 _LEVEL_PREFIX: Final = (LEVEL + SEPARATOR).encode()
 
 
+class _CellTimes(msgspec.Struct, array_like=True, gc=False):
+    """The leading fields of `LoadCell`."""
+
+    offset_parts: int = 0
+    foreign_parts: int = 0
+    confidence_pct: int = 0
+    settle_ms: int = 0
+    pending_at_ms: int = 0
+
+
 class _ChannelTimes(msgspec.Struct, array_like=True, gc=False):
     """The leading fields of `SensedChannel`."""
 
@@ -31,6 +41,9 @@ class _ChannelTimes(msgspec.Struct, array_like=True, gc=False):
     observed_at_ms: int
     received_at_ms: int
     blind: bool = False
+    boot: msgspec.Raw = msgspec.Raw()
+    seq: int = 0
+    cell: _CellTimes | None = None
 
 
 class _BreachTimes(msgspec.Struct, array_like=True, gc=False):
@@ -131,6 +144,10 @@ def _due_ms_least(times: _LevelTimes, ages: BlindAges) -> float:
             due_ms = channel.received_at_ms
     if due_ms != inf:
         due_ms += ages.of(times.sku, times.site) or inf
+    for channel in times.sensed:
+        cell = channel.cell
+        if cell is not None and cell.pending_at_ms:
+            due_ms = min(due_ms, cell.pending_at_ms + cell.settle_ms)
     for breach in times.breaches:
         if not breach.breach_id and breach.since_ms < due_ms:  # its dwell may be nothing
             due_ms = breach.since_ms

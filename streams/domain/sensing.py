@@ -8,16 +8,22 @@ or that has been silent for too long, is blind.
 from typing import Final
 
 from ingest.frames import ReadingInput, StatusInput
-from streams.contracts.state import Level, SensedChannel
+from streams.contracts.state import UNCOUNTED, Level, SensedChannel
 from streams.domain.arithmetic import half_even
 from streams.domain.catalogue import Rules
+from streams.domain.load_cells import channel_settle_due_ms, settled_units, taken_units
+from streams.domain.rfid import present_units
 from streams.domain.store import Store
 
 MILLIGRAMS_PER_GRAM: Final = 1_000
+_REMEMBERING: Final = frozenset({"weight_g", "distance_mm", "tags"})
 
 
 def units_of(reading: ReadingInput) -> int:
-    """Return the units that a reading means, never below 0; -1 if its parameters say nothing."""
+    """Return the units that a reading means, never below 0; -1 if its parameters say nothing.
+
+    A beam never says how many: a shelf that is not empty is `UNCOUNTED`, too.
+    """
     kind = reading.kind
     if kind == "weight_g":
         if reading.unit_weight_mg <= 0:
@@ -28,6 +34,8 @@ def units_of(reading: ReadingInput) -> int:
         if reading.unit_depth_mm <= 0:
             return -1
         return max(0, half_even(reading.span_mm - reading.value, reading.unit_depth_mm))
+    if kind == "beam":
+        return UNCOUNTED if reading.value else 0
     return max(0, reading.value)
 
 
@@ -35,7 +43,7 @@ def apply_reading(store: Store, reading: ReadingInput) -> None:
     """Let the newest observed reading of its channel count."""
     store.observed_at_ms = reading.observed_at_ms
     units = reading.value if reading.kind == "units" else units_of(reading)
-    if units < 0:
+    if units < 0 and reading.kind != "beam":
         return
     sku_site = reading.sku, reading.site
     level = store.levels.cache.get(sku_site) or store.level(*sku_site)
@@ -50,6 +58,9 @@ def apply_reading(store: Store, reading: ReadingInput) -> None:
             seen.blind = True
         else:
             seen.boot = reading.boot
+            seen.report_interval_ms = reading.report_interval_ms
+        if reading.kind in _REMEMBERING:
+            seen.units = _remembered_units(seen, reading, units, now_ms)
         level.sensed.append(seen)
         level.sensed.sort(key=lambda entry: entry.channel)
         _changed(store, level)
@@ -61,17 +72,34 @@ def apply_reading(store: Store, reading: ReadingInput) -> None:
         return
     channel.observed_at_ms = observed_at_ms
     channel.seq = reading.seq
-    changed = units != channel.units
+    if reading.kind in _REMEMBERING:
+        units = _remembered_units(channel, reading, units, now_ms)
+    cell = channel.cell
+    changed = units != channel.units or (cell is not None and cell.pending_at_ms > 0)
     channel.units = units
     if not reading.historical:
         channel.received_at_ms = now_ms
         channel.boot = reading.boot
+        channel.report_interval_ms = reading.report_interval_ms
         changed = changed or channel.blind
         channel.blind = False
     if changed:
         _changed(store, level)
     else:  # only fresher: nothing to assess
         store.levels.dirty[sku_site] = None
+
+
+def _remembered_units(
+    channel: SensedChannel, reading: ReadingInput, units: int, now_ms: int
+) -> int:
+    """Return what a reading means to a channel that remembers those before it."""
+    if reading.kind == "tags":
+        if reading.tag_digests or not units:
+            return present_units(channel, reading)
+    elif reading.settle_ms:
+        return settled_units(channel, reading, now_ms)
+    channel.cell = None
+    return units
 
 
 def apply_channel_status(store: Store, status: StatusInput) -> None:
@@ -87,8 +115,8 @@ def apply_channel_status(store: Store, status: StatusInput) -> None:
             return  # the last will of a session that has already been followed by another
         blind = not status.online
         if status.online:
-            blind_after_ms = store.rules(level.sku, level.site).blind_after_ms
-            blind = 0 < blind_after_ms <= store.now_ms - channel.received_at_ms
+            rules = store.rules(level.sku, level.site)
+            blind = 0 < silent_due_ms(channel, rules) <= store.now_ms
         if channel.blind != blind or channel.boot != status.boot:
             channel.blind = blind
             channel.boot = status.boot
@@ -99,37 +127,73 @@ def blind_due_ms(level: Level, rules: Rules) -> int:
     """Return when the next channel turns blind by its age; 0 for never."""
     if rules.blind_after_ms <= 0:
         return 0
-    seen_at_ms = [channel.received_at_ms for channel in level.sensed if not channel.blind]
-    return min(seen_at_ms) + rules.blind_after_ms if seen_at_ms else 0
+    owed_ms = [
+        channel.received_at_ms + channel.report_interval_ms
+        for channel in level.sensed
+        if not channel.blind
+    ]
+    return min(owed_ms) + rules.blind_after_ms if owed_ms else 0
+
+
+def silent_due_ms(channel: SensedChannel, rules: Rules) -> int:
+    """Return when a channel that says nothing more is silent; 0 for never.
+
+    The policy's `blind_after_ms` counts from the next report that its device owes: a battery sensor
+    that reports every few hours is not silent after a minute.
+    """
+    if rules.blind_after_ms <= 0:
+        return 0
+    return channel.received_at_ms + channel.report_interval_ms + rules.blind_after_ms
 
 
 def turn_blind(store: Store, level: Level, rules: Rules) -> None:
     """Mark the channels that have been silent for too long."""
-    if rules.blind_after_ms <= 0:
-        return
     for channel in level.sensed:
-        if not channel.blind and channel.received_at_ms + rules.blind_after_ms <= store.now_ms:
+        if not channel.blind and 0 < silent_due_ms(channel, rules) <= store.now_ms:
             channel.blind = True
             _changed(store, level)
 
 
+def settle_due_ms(level: Level) -> int:
+    """Return when the next waiting value of a level's channels counts; 0 for none."""
+    due_ms = 0
+    for channel in level.sensed:
+        if channel.cell is not None:
+            waits_ms = channel_settle_due_ms(channel)
+            if waits_ms and (not due_ms or waits_ms < due_ms):
+                due_ms = waits_ms
+    return due_ms
+
+
+def settle(store: Store, level: Level) -> None:
+    """Let the values count that have waited for long enough without being contradicted."""
+    for channel in level.sensed:
+        if 0 < channel_settle_due_ms(channel) <= store.now_ms:
+            channel.units = taken_units(channel, store.now_ms)
+            _changed(store, level)
+
+
 def shelf_units(level: Level) -> int | None:
-    """Return what is on the shelf; None where a channel is blind or there is none."""
-    total_units = 0
+    """Return what is on the shelf; None where that is not known.
+
+    It is not where a channel is blind, where there is none, or where only a beam sees something.
+    """
+    total_units, something = 0, False
     for channel in level.sensed:
         if channel.blind:
             return None
-        total_units += channel.units
-    return total_units if level.sensed else None
+        if channel.units < 0:
+            something = True
+        else:
+            total_units += channel.units
+    if not level.sensed or (something and not total_units):
+        return None
+    return total_units
 
 
 def is_unknown(level: Level, rules: Rules) -> bool:
     """Tell whether the leading witness is a shelf that can't be seen at present."""
-    return (
-        rules.lead_witness == "shelf"
-        and bool(level.sensed)
-        and any(channel.blind for channel in level.sensed)
-    )
+    return rules.lead_witness == "shelf" and bool(level.sensed) and shelf_units(level) is None
 
 
 def leading_units(level: Level, rules: Rules) -> int:

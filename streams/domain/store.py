@@ -12,10 +12,13 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from ingest.frames import SkuRecord
+from streams.contracts.demand import Demand, LeadTime
 from streams.contracts.state import (
     CLOCK,
     COMMAND,
+    DEMAND,
     DEVICE,
+    LEAD_TIME,
     LEVEL,
     NEED,
     NUMBER,
@@ -36,8 +39,11 @@ from streams.contracts.state import (
     key,
 )
 from streams.domain.catalogue import Catalogue, Rules
+from streams.domain.days import day_of
 from streams.domain.outbox import Outbox
 from streams.domain.restored import RestoredLevels
+from streams.domain.shares import Shares
+from streams.domain.thresholds import overlaid
 from streams.domain.timers import Timers
 from streams.domain.windows import SourceLanes, decode_lanes, encode_lanes
 
@@ -142,6 +148,10 @@ def _level_key(sku_site: tuple[str, str]) -> bytes:
     return f"{LEVEL}{SEPARATOR}{sku_site[0]}{SEPARATOR}{sku_site[1]}".encode()
 
 
+def _parts(kind: str) -> Callable[[tuple[str, ...]], bytes]:
+    return lambda parts: key(kind, *parts)
+
+
 def _decoder(struct: type[StructT]) -> Callable[[bytes], StructT]:
     return msgspec.msgpack.Decoder(struct).decode
 
@@ -171,6 +181,10 @@ class Store:
             _named(COMMAND), _decoder(AnsweredCommand)
         )
         self.order_lines: Records[str, OrderLine] = Records(_named(ORDER_LINE), _decoder(OrderLine))
+        self.demands: Records[tuple[str, str], Demand] = Records(_parts(DEMAND), _decoder(Demand))
+        self.lead_times: Records[tuple[str, ...], LeadTime] = Records(
+            _parts(LEAD_TIME), _decoder(LeadTime)
+        )
         self._clock_written = Clock()
         self.catalogue = Catalogue()
         self.timers = Timers()
@@ -184,6 +198,8 @@ class Store:
         else changes a level or its rules asks for; only an aid, it is no part of the state."""
         self.skus: dict[str, None] = {}
         """SKUs that have a book in this partition."""
+        self.shares = Shares()
+        """The same SKUs by when in the day the round comes to them."""
 
     @property
     def now_ms(self) -> int:
@@ -200,6 +216,7 @@ class Store:
         self.touched = {}
         self.calm = {}
         self.skus = {}
+        self.shares = Shares()
 
     def level(self, sku: str, site: str) -> Level:
         """Return the level of a SKU at a site; a new one begins at zero."""
@@ -207,6 +224,8 @@ class Store:
         if found is not None:
             return found
         made = Level(sku=sku, site=site, updated_at_ms=self.clock.now_ms)
+        # Its first day is no whole one.
+        made.issued_day = made.gap_from_day = made.gap_until_day = day_of(self.clock.now_ms)
         self.levels.put((sku, site), made)
         book = self.book(sku)
         if site not in book.sites:
@@ -222,6 +241,7 @@ class Store:
             found = SkuBook(sku=sku)
             self.books.put(sku, found)
             self.skus[sku] = None
+            self.shares.add(sku)
         return found
 
     def next_id(self, kind: str, sku: str) -> str:
@@ -246,7 +266,11 @@ class Store:
             return found
         book = self.books.get(sku)
         record = book.record if book is not None else None
-        return self.catalogue.resolve(sku, site, record or SkuRecord(sku))
+        rules = self.catalogue.resolve(sku, site, record or SkuRecord(sku))
+        if rules.thresholds == "computed" or rules.stockout_horizon_ms:
+            rules = overlaid(rules, self.demands.get((sku, site)))
+            self.catalogue.cached_rules[sku, site] = rules
+        return rules
 
     def touch_level(self, level: Level) -> None:
         """Say that a level changed and has to be assessed."""
@@ -283,4 +307,6 @@ class Store:
             self.devices,
             self.commands,
             self.order_lines,
+            self.demands,
+            self.lead_times,
         )

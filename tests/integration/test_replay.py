@@ -123,6 +123,22 @@ def test_the_ledger_of_real_topics_reconciles(shell: Pipeline) -> None:
     assert inventory_minor == values["on_hand"] > 0
 
 
+def test_a_breach_is_explained_and_its_log_agrees(shell: Pipeline) -> None:
+    """The events of the partition, folded anew from the inputs, give the same breach."""
+    told = shell.run("log", "tail", "events", "--from", "0", "--json")
+    assert told.returncode == 0, told.stderr
+    events = [json.loads(line) for line in told.stdout.splitlines()]
+    breach = next(event for event in events if event["item"] == "BreachOpened")
+    told = shell.run("explain", breach["breach_id"], "--replay")
+    assert told.returncode == 0, told.stderr
+    lines = told.stdout.splitlines()
+    assert lines[0].startswith(f"{breach['breach_id']}: {breach['kind']} of {breach['sku']}")
+    assert lines[-1] == f"replay of partition {breach['partition']}: the same"
+    told = shell.run("explain", "breach-nothing-1")
+    assert told.returncode == 2
+    assert told.stderr.startswith("no event of breach-nothing-1 is in shelfstream.events")
+
+
 @pytest.mark.skipif(not REAL_LOG.is_file(), reason="the real order log is not beside the project")
 def test_the_head_of_a_real_log_is_exact(shell: Pipeline) -> None:
     """5,000 real lines, after everything the tests before have left in the table."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from ingest.frames import (
+    TAG_DIGEST_BYTES,
     BarrierInput,
     CommandInput,
     CommandVerb,
@@ -19,6 +20,7 @@ from ingest.frames import (
     OpeningInput,
     OrderLineInput,
     PolicyRecord,
+    PromotionRecord,
     ReadingInput,
     ReferenceEntity,
     ReferenceInput,
@@ -26,14 +28,19 @@ from ingest.frames import (
     ScanInput,
     SkuRecord,
     StatusInput,
+    SupplierRecord,
     TickInput,
 )
 from streams.contracts.state import NEED, TRANSFER, key_parts
+from streams.domain.days import DAY_MS
 from tests.unit.streams.builders import T0, Story
 
 SITES: Final = ("hall", "shop-1", "shop-2")
 SKUS: Final = ("milk", "tea")
 STEPS_MAX: Final = 120
+PACE_MS: Final = (0, 0, 1, 10, 40)
+LONG_PACE_MS: Final = (0, 1, 3_600_000, DAY_MS // 2, DAY_MS, DAY_MS)
+"""Demand is learned over days; answers to commands and ended transfers are forgotten meanwhile."""
 Step = tuple[int, InputItem]
 """Milliseconds since the step before, and what happens."""
 
@@ -41,7 +48,12 @@ FIRST: Final[list[InputItem]] = [
     ReferenceInput(
         1,
         PolicyRecord(
-            scope="network", min_units=8, max_units=20, autonomy="auto", hysteresis_units=1
+            scope="network",
+            min_units=8,
+            max_units=20,
+            autonomy="auto",
+            hysteresis_units=1,
+            thresholds="computed",
         ),
     ),
     *(
@@ -77,7 +89,7 @@ def _scan(draw: Random, story: Story) -> InputItem:
         source=draw.choice(("scanner-1", "scanner-2")),
         boot=draw.choice(("b1", "b2")),
         seq=draw.choice((draw.randint(0, 400), draw.randint(0, 4_000))),
-        observed_at_ms=T0 + draw.randint(0, 500),
+        observed_at_ms=draw.choice((T0, story.now_ms)) + draw.randint(-500, 500),
         historical=draw.random() < 0.2,
         action=action,
         quantity_units=units,
@@ -88,18 +100,29 @@ def _scan(draw: Random, story: Story) -> InputItem:
 
 
 def _reading(draw: Random, _story: Story) -> InputItem:
+    channel = draw.choice("0112234")
+    said: dict[str, Any] = {"kind": "units", "value": draw.randint(0, 30)}
+    if channel == "2":
+        value = 100 * draw.randint(0, 30) + draw.choice((-3, 0, 0, 3, 40))
+        said = {"kind": "weight_g", "value": value, "unit_weight_mg": 100_000, "settle_ms": 30}
+    elif channel == "3":
+        tags = sorted(draw.sample(range(5), draw.randint(0, 5)))
+        digests = b"".join(tag.to_bytes(TAG_DIGEST_BYTES, "big") for tag in tags)
+        said = {"kind": "tags", "value": len(tags), "tag_digests": digests}
+    elif channel == "4":
+        said = {"kind": "beam", "value": draw.randint(0, 1)}
     return ReadingInput(
         sku=draw.choice(SKUS),
         site=draw.choice(SITES),
         location="aisle",
         source=draw.choice(("sensor-1", "sensor-2")),
-        channel=draw.choice("01"),
+        channel=channel,
         boot="b1",
         seq=draw.randint(0, 100),
         observed_at_ms=T0 + draw.randint(0, 500),
         historical=draw.random() < 0.2,
-        kind="units",
-        value=draw.randint(0, 30),
+        report_interval_ms=draw.choice((0, 0, 50)),
+        **said,
     )
 
 
@@ -109,9 +132,9 @@ def _status(draw: Random, _story: Story) -> InputItem:
         site=draw.choice(SITES),
         online=draw.random() < 0.5,
         boot=draw.choice(("b1", "b1", "b2")),
-        battery_pct=draw.choice((-1, 50)),
+        battery_pct=draw.choice((-1, 5, 50)),
         sku=draw.choice(("", *SKUS)),
-        channel=draw.choice("01"),
+        channel=draw.choice("01234"),
     )
 
 
@@ -178,15 +201,39 @@ def _policy(draw: Random) -> PolicyRecord:
         proposal_ttl_ms=draw.choice((None, 300)),
         transit_overdue_ms=draw.choice((None, 200)),
         buffer_units=draw.choice((None, 0, 3)),
+        thresholds=draw.choice((None, "fixed", "computed", "computed")),
+        service_level_permille=draw.choice((None, 800, 990)),
+        fill_rate_permille=draw.choice((None, None, 950)),
+        shortage_cost_minor=draw.choice((None, 40)),
+        leftover_cost_minor=draw.choice((None, 10)),
+        reorder_units_max=draw.choice((None, 9)),
+        capacity_units=draw.choice((None, 30)),
+        stockout_horizon_ms=draw.choice((None, DAY_MS)),
     )
 
 
-def _reference(draw: Random, _story: Story) -> InputItem:
+def _reference(draw: Random, story: Story) -> InputItem:
     start, end = draw.sample(SITES, 2)
+    begin_ms = story.now_ms + draw.randint(-1, 2) * DAY_MS
     entities: tuple[ReferenceEntity, ...] = (
         _policy(draw),
         LaneRecord(start, end, draw.choice((0, 50)), draw.randint(0, 2), draw.choice((0, 100))),
-        SkuRecord(draw.choice(SKUS), category=draw.choice(("dairy", "dry")), unit_cost_minor=50),
+        SkuRecord(
+            draw.choice(SKUS),
+            category=draw.choice(("dairy", "dry")),
+            unit_cost_minor=50,
+            supplier="mill",
+        ),
+        SupplierRecord("mill", draw.choice((0, 3 * DAY_MS)), 500),
+        PromotionRecord(
+            draw.choice(("spring", "sale")),
+            begin_ms,
+            begin_ms + draw.randint(1, 3) * DAY_MS,
+            draw.choice((0, 500, 4_000)),
+            site=draw.choice(("", *SITES)),
+            category=draw.choice(("", "dairy")),
+            sku=draw.choice(("", *SKUS)),
+        ),
     )
     return ReferenceInput(draw.randint(1, 3), draw.choice(entities), draw.random() < 0.2)
 
@@ -212,7 +259,9 @@ _KINDS: Final[tuple[tuple[Callable[[Random, Story], InputItem], int], ...]] = (
 )
 
 
-def script_of(seed: int, length: int, only: tuple[type, ...] = ()) -> list[Step]:
+def script_of(
+    seed: int, length: int, only: tuple[type, ...] = (), pace_ms: tuple[int, ...] = PACE_MS
+) -> list[Step]:
     """Return a script drawn from a seed; `only` leaves other inputs out."""
     draw = Random(seed)
     kinds, weights = zip(*_KINDS, strict=True)
@@ -223,7 +272,7 @@ def script_of(seed: int, length: int, only: tuple[type, ...] = ()) -> list[Step]
         item = draw.choices(kinds, weights)[0](draw, story)
         if only and not isinstance(item, only):
             continue
-        after_ms = draw.choice((0, 0, 1, 10, 40))
+        after_ms = draw.choice(pace_ms)
         story.tell(item, after_ms=after_ms)
         script.append((after_ms, item))
     return script
@@ -232,6 +281,12 @@ def script_of(seed: int, length: int, only: tuple[type, ...] = ()) -> list[Step]
 def scripts(*only: type) -> st.SearchStrategy[list[Step]]:
     """Return scripts of every length; `only` leaves other inputs out."""
     return st.builds(script_of, st.integers(0, 2**32), st.integers(0, STEPS_MAX), st.just(only))
+
+
+def long_scripts() -> st.SearchStrategy[list[Step]]:
+    """Return scripts of weeks, in which demand is learned and thresholds are computed."""
+    lengths = st.integers(0, STEPS_MAX)
+    return st.builds(script_of, st.integers(0, 2**32), lengths, pace_ms=st.just(LONG_PACE_MS))
 
 
 def run(

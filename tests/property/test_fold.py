@@ -23,17 +23,22 @@ from tests.property.fold_scripts import (
     SITES,
     STEPS_MAX,
     Step,
+    long_scripts,
     run,
     scripts,
 )
-from tests.unit.streams.builders import T0, Story
+from tests.unit.streams.builders import HOUR_MS, T0, Story
 
 
 def _on_the_way(transfer: Any) -> int:
     return int(transfer.dispatched_units - transfer.received_units - transfer.lost_units)
 
 
-@given(scripts(), st.sets(st.integers(0, STEPS_MAX)), st.sets(st.integers(0, STEPS_MAX)))
+@given(
+    st.one_of(scripts(), long_scripts()),
+    st.sets(st.integers(0, STEPS_MAX)),
+    st.sets(st.integers(0, STEPS_MAX)),
+)
 def test_state_and_outputs_do_not_depend_on_drains_or_restores(
     script: list[Step], drained: set[int], restored: set[int]
 ) -> None:
@@ -87,8 +92,11 @@ def test_duplicates_change_nothing(script: list[Step]) -> None:
 
 @given(scripts(ReadingInput), st.randoms(use_true_random=False))
 def test_readings_may_come_in_any_order(script: list[Step], shuffle: Any) -> None:
-    """The newest observed reading of each channel counts, whatever the order."""
-    history = [item for _, item in script if isinstance(item, ReadingInput)]
+    """The newest observed reading of each channel counts, whatever the order, once it settled.
+
+    Rounds of tags apart: what a tag's presence is judged by is the order of the rounds.
+    """
+    history = [item for _, item in script if isinstance(item, ReadingInput) and item.kind != "tags"]
     by_time = {
         (entry.sku, entry.site, entry.source, entry.channel, entry.observed_at_ms, entry.seq): entry
         for entry in history
@@ -98,7 +106,7 @@ def test_readings_may_come_in_any_order(script: list[Step], shuffle: Any) -> Non
     shuffle.shuffle(shuffled)
 
     def seen(entries: list[ReadingInput]) -> list[Any]:
-        story = run([(0, entry) for entry in entries])
+        story = run([(0, entry) for entry in entries]).wait(HOUR_MS)
         return [
             (level.sku, level.site, [(c.channel, c.units, c.observed_at_ms) for c in level.sensed])
             for level in story.levels()
@@ -107,7 +115,7 @@ def test_readings_may_come_in_any_order(script: list[Step], shuffle: Any) -> Non
     assert seen(shuffled) == seen(unique)
 
 
-@given(scripts())
+@given(st.one_of(scripts(), long_scripts()))
 def test_the_table_is_the_sum_of_the_ledger(script: list[Step]) -> None:
     """Book, reserved and value of each level are the sums of its movements; each id is once."""
     story = run(script)
@@ -182,7 +190,7 @@ def test_units_are_conserved(script: list[Step]) -> None:
         assert sums == moving
 
 
-@given(scripts())
+@given(st.one_of(scripts(), long_scripts()))
 def test_breaches_open_and_clear_in_turn(script: list[Step]) -> None:
     """Of each kind at each level: opened, cleared, opened; a clear names the opened one."""
     story = run(script)
@@ -214,7 +222,7 @@ def test_nobody_is_asked_to_give_what_it_must_keep(script: list[Step]) -> None:
             assert free - event.transfer.quantity_units >= numbers["donor_kept_units"]
 
 
-@given(scripts())
+@given(st.one_of(scripts(), long_scripts()))
 def test_a_position_counts_nothing_twice(script: list[Step]) -> None:
     """What is expected and on order at a level is what its open transfers and request say."""
     story = run(script)

@@ -11,15 +11,22 @@ PROGRAM = "from tests.property.test_fold_hash_seed import digest; print(digest()
 
 
 def digest() -> str:
-    """Return a digest of one fixed script's state, in its own order, and of its outputs."""
-    from tests.property.fold_scripts import STEPS_MAX, run, script_of  # noqa: PLC0415 - not for pytest
+    """Return a digest of two fixed scripts' states, in their own order, and of their outputs."""
+    from tests.property.fold_scripts import (  # noqa: PLC0415 - not for pytest
+        LONG_PACE_MS,
+        PACE_MS,
+        STEPS_MAX,
+        run,
+        script_of,
+    )
 
-    story = run(script_of(20_26, STEPS_MAX))
     found = hashlib.sha256()
-    for raw, value in story.state.items():
-        found.update(raw + value)
-    for output in story.outputs:
-        found.update(f"{output.topic}/{output.partition}".encode() + output.value)
+    for pace_ms in (PACE_MS, LONG_PACE_MS):
+        story = run(script_of(20_26, STEPS_MAX, pace_ms=pace_ms))
+        for raw, value in story.state.items():
+            found.update(raw + value)
+        for output in story.outputs:
+            found.update(f"{output.topic}/{output.partition}".encode() + output.value)
     return found.hexdigest()
 
 

@@ -155,13 +155,15 @@ def test_large_loads_are_cut_into_frames() -> None:
     assert sorted(found) == sorted(sku.sku for sku in skus)
 
 
-@pytest.mark.parametrize("kind", ["site", "lane", "sku", "device", "policy", "channel", "rule"])
+@pytest.mark.parametrize(
+    "kind", ["site", "lane", "sku", "device", "policy", "promotion", "channel", "rule"]
+)
 def test_tables_show_what_is_there(kind: str) -> None:
     """Each kind has a table with a row an entity, and one entity all its fields."""
     catalog = loaded(catalog_of())
     rows = sum(key.startswith(kind) for key in catalog.entities)
     assert kind_table(catalog, kind).row_count == rows
-    assert kinds_table(catalog).row_count == 9
+    assert kinds_table(catalog).row_count == 10
 
 
 def test_one_entity_is_shown_whole() -> None:

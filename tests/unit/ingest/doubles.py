@@ -29,6 +29,8 @@ class Watched:
     tare_g: int = 0
     span_mm: int = 0
     unit_depth_mm: int = 0
+    settle_ms: int = 0
+    report_interval_ms: int = 0
     valid_from_ms: int = 0
 
 

@@ -49,6 +49,24 @@ def test_the_sample_is_valid() -> None:
         ("policies: [{scope: network}, {scope: network}]", "policy network is there twice"),
         ("policies: [{scope: network, min_units: 9, max_units: 8}]", "min_units 9 is above"),
         ("policies: [{scope: network, max_units: 5}]", "below one pack (6) of SKU X"),
+        (
+            "policies: [{scope: network, reorder_units_min: 9, reorder_units_max: 8}]",
+            "reorder_units_min 9 is above reorder_units_max 8",
+        ),
+        ("policies: [{scope: network, capacity_units: 5}]", "capacity_units 5 is below one pack"),
+        ("policies: [{scope: network, thresholds: learned}]", "should be 'fixed' or 'computed'"),
+        ("policies: [{scope: network, service_level_permille: 1000}]", "less than or equal to 999"),
+        (
+            (
+                "promotions: [{promotion: p, sku: Q, valid_from_ms: 1, valid_until_ms: 2,"
+                " uplift_permille: 1}]"
+            ),
+            "there is no SKU Q",
+        ),
+        (
+            "promotions: [{promotion: p, valid_from_ms: 2, valid_until_ms: 2, uplift_permille: 1}]",
+            "valid_until is not after valid_from",
+        ),
         ("rules: [{rule: r, channels: [q]}]", "there is no channel q"),
         ("rules: [{rule: r, channels: []}]", "at least 1 item"),
         ("channels: [{channel: c, url_variable: 'https://secret'}]", "should match pattern"),
@@ -105,3 +123,27 @@ def test_limits_are_checked_where_scopes_meet() -> None:
     expected = "policies[2].min_units: min_units 20 is above max_units 10 for SKU X at A"
     assert [line.partition(": ")[2] for line in refused] == [expected]
     catalog_of(BASE + policies + "  - {scope: sku_site, sku: X, site: A, max_units: 60}\n")
+
+
+def test_floors_and_rooms_are_checked_where_scopes_meet() -> None:
+    """An article's floor above a site's room is refused with file and line, at that site."""
+    policies = (
+        "policies:\n  - {scope: site, site: A, capacity_units: 10}\n"
+        "  - {scope: sku, sku: X, reorder_units_min: 20}\n"
+    )
+    expected = (
+        "catalog.yaml:5: policies[1].reorder_units_min: reorder_units_min 20 is above"
+        " capacity_units 10 for SKU X at A"
+    )
+    assert told(BASE + policies) == expected
+
+
+def test_a_promotion_says_its_dates_with_a_zone() -> None:
+    """`valid_from` and `valid_until` are dates; its durations and names are those of a policy."""
+    text = (
+        "promotions:\n  - {promotion: p, category: c, uplift_permille: 1500,"
+        " valid_from: 2026-03-01T00:00:00Z, valid_until: 2026-03-02T00:00:00Z}\n"
+    )
+    (promotion,) = catalog_of(BASE + text).promotions
+    assert promotion.valid_until_ms - promotion.valid_from_ms == 86_400_000
+    assert "says no time zone" in told(BASE + text.replace("02T00:00:00Z", "02"))

@@ -5,7 +5,7 @@ import pytest
 from ingest import normalise
 from ingest.clocks import SourceClocks
 from ingest.contracts.events import BATCH_EVENTS_MAX, PAYLOAD_BYTES_MAX
-from ingest.frames import ReadingInput, ScanInput, StatusInput
+from ingest.frames import TAG_DIGEST_BYTES, ReadingInput, ScanInput, StatusInput
 from ingest.normalise import Normalised, Normaliser
 from ingest.partitions import partition_of
 from tests.unit.ingest.doubles import (
@@ -57,6 +57,7 @@ def test_a_reading_is_resolved_to_its_sku() -> None:
         ({"distance_mm": 120}, "distance_mm", 120),
         ({"tags": ["a", "b", "a"]}, "tags", 2),
         ({"weight_g": 0}, "weight_g", 0),
+        ({"beam": 1}, "beam", 1),
     ],
 )
 def test_each_payload_has_its_kind(given: dict[str, object], kind: str, value: int) -> None:
@@ -70,13 +71,31 @@ def test_each_payload_has_its_kind(given: dict[str, object], kind: str, value: i
 def test_a_reading_carries_what_its_channel_says() -> None:
     """The fold turns grams and millimetres into units by these, as they were at that time."""
     watched = Watched(
-        "milk", location="a1", unit_weight_mg=7, tare_g=-3, span_mm=400, unit_depth_mm=80
+        "milk",
+        location="a1",
+        unit_weight_mg=7,
+        tare_g=-3,
+        span_mm=400,
+        unit_depth_mm=80,
+        settle_ms=5_000,
+        report_interval_ms=60_000,
     )
     made = _normalised(READINGS, reading(), FakeCatalog(channels={"scale-1": [watched]}))
     item = made.items[0][1]
     assert isinstance(item, ReadingInput)
     assert (item.location, item.unit_weight_mg, item.tare_g) == ("a1", 7, -3)
     assert (item.span_mm, item.unit_depth_mm, item.channel) == (400, 80, "a")
+    assert (item.settle_ms, item.report_interval_ms, item.tag_digests) == (5_000, 60_000, b"")
+
+
+def test_tags_reach_the_fold_by_their_digests() -> None:
+    """8 bytes each, sorted, so that the order and the repeats of a round make no difference."""
+    once = _normalised(READINGS, reading(weight_g=None, tags=["t1", "t2"])).items[0][1]
+    again = _normalised(READINGS, reading(weight_g=None, tags=["t2", "t1", "t2"])).items[0][1]
+    assert isinstance(once, ReadingInput)
+    assert isinstance(again, ReadingInput)
+    assert once.tag_digests == again.tag_digests
+    assert len(once.tag_digests) == 2 * TAG_DIGEST_BYTES
 
 
 def test_a_scan_carries_what_it_says() -> None:

@@ -1,9 +1,22 @@
 """The shelf: readings, blind intervals and which witness leads."""
 
+import msgspec
+
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import BreachCleared, BreachOpened, DeviceStatusChanged
+from streams.domain.devices import BATTERY_LOW_PCT
 from streams.domain.sensing import shelf_units, units_of
-from tests.unit.streams.builders import SKU, T0, Story, opening, policy, reading, scan, status
+from tests.unit.streams.builders import (
+    HOUR_MS,
+    SKU,
+    T0,
+    Story,
+    opening,
+    policy,
+    reading,
+    scan,
+    status,
+)
 
 
 def test_weight_becomes_units_by_integers() -> None:
@@ -82,6 +95,28 @@ def test_a_silent_device_alerts_once_and_ends() -> None:
     [ended] = story.alerts(AlertEnded)
     assert (raised.kind, raised.severity) == ("device_silent", "warning")
     assert raised.alert_key == ended.alert_key
+
+
+def test_a_low_battery_alerts_once_and_ends_when_it_is_fine() -> None:
+    """Told once below the limit; it ends only well above it."""
+    story = Story()
+    for boot, battery_pct in enumerate((80, BATTERY_LOW_PCT, 3, BATTERY_LOW_PCT + 1, 90)):
+        online = status(online=True, boot=f"b{boot}")
+        story.tell(msgspec.structs.replace(online, battery_pct=battery_pct))
+        ended = len(story.alerts(AlertEnded))
+        assert ended == (battery_pct == 90)
+    [raised] = story.alerts(AlertRaised)
+    assert (raised.kind, raised.facts) == ("battery_low", {"battery_pct": BATTERY_LOW_PCT})
+
+
+def test_a_device_that_reports_seldom_is_not_silent_after_a_minute() -> None:
+    """Silence is counted from the report that it owes next."""
+    story = Story().tell(policy(lead_witness="shelf", blind_after_ms=60_000))
+    story.tell(reading(20, at_ms=T0, report_interval_ms=3 * HOUR_MS))
+    story.wait(3 * HOUR_MS + 59_999)
+    assert shelf_units(story.level()) == 20
+    story.wait(1)
+    assert shelf_units(story.level()) is None
 
 
 def test_a_buffered_reading_alone_does_not_show_the_shelf() -> None:

@@ -1,0 +1,241 @@
+"""Why a threshold, a breach, a transfer or a request is as it is: its own numbers, in words. Pure.
+
+Every decision stands in `shelfstream.events` with the numbers it was taken from; nothing is looked
+up elsewhere, so what is told is what held then.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from math import sqrt
+from typing import Final
+
+from streams.contracts.events import (
+    BreachCleared,
+    BreachOpened,
+    NeedChanged,
+    StreamEvent,
+    ThresholdChanged,
+    ThresholdInputs,
+    TransferChanged,
+)
+from streams.domain.days import DAY_MS
+from streams.domain.thresholds import MILLI, Thresholds, compute
+
+_CAPS: Final = (("reorder_units_max", "cap"), ("capacity_units", "room on the shelf"))
+
+
+def named_events(events: Iterable[StreamEvent], entity_id: str) -> list[StreamEvent]:
+    """Return the events of one entity, in order."""
+    return [event for event in events if entity_of(event) == entity_id]
+
+
+def entity_of(event: StreamEvent) -> str:
+    """Return the id of what an event is about; empty where it decides nothing."""
+    match event:
+        case BreachOpened() | BreachCleared():
+            return event.breach_id
+        case ThresholdChanged():
+            return event.threshold_id
+        case TransferChanged():
+            return event.transfer.transfer_id
+        case NeedChanged():
+            return event.need.need_id
+        case _:
+            return ""
+
+
+def threshold_behind(events: Sequence[StreamEvent]) -> str:
+    """Return the id of the computed threshold that a breach went by; empty for a policy's own."""
+    for event in events:
+        if isinstance(event, BreachOpened) and event.decided_from.get("threshold_number"):
+            return f"threshold-{event.sku}-{event.decided_from['threshold_number']}"
+    return ""
+
+
+def explained(events: Sequence[StreamEvent]) -> list[str]:
+    """Return the lines that explain an entity, from its own events in order."""
+    lines: list[str] = []
+    for event in events:
+        match event:
+            case ThresholdChanged():
+                lines += _threshold(event)
+            case BreachOpened():
+                lines += _breach(event)
+            case BreachCleared():
+                lines.append(
+                    f"cleared {_time(event.at_ms)}: available {event.available_units}, threshold"
+                    f" {event.threshold_units} and the hysteresis reached again"
+                )
+            case TransferChanged():
+                transfer = event.transfer
+                way = f"{transfer.sku} from {transfer.from_site} to {transfer.to_site}"
+                lines += _decision(
+                    f"{transfer.transfer_id}: {transfer.quantity_units} of {way}",
+                    f"{_time(event.at_ms)} {transfer.state}, by {event.cause}",
+                    {} if lines else transfer.decided_from,
+                    told=bool(lines),
+                )
+            case NeedChanged():
+                need = event.need
+                lines += _decision(
+                    f"{need.need_id}: {need.sku} for {need.site}"
+                    f" from {need.from_site or 'the supplier'}",
+                    f"{_time(event.at_ms)} {need.state}, {need.received_units} of"
+                    f" {need.quantity_units} received",
+                    need.decided_from,
+                    told=bool(lines),
+                )
+            case _:
+                pass
+    return lines
+
+
+def _decision(head: str, what: str, numbers: Mapping[str, int], *, told: bool) -> list[str]:
+    decided = ", ".join(f"{name} {value}" for name, value in numbers.items())
+    lines = [what] if told else [head, what]
+    return [*lines, f"  decided from: {decided}"] if decided else lines
+
+
+def _breach(event: BreachOpened) -> list[str]:
+    numbers = event.decided_from
+    held = sum(numbers[f"{name}_units"] for name in ("reserved", "quarantined", "buffer"))
+    leading = event.available_units + held
+    shelf = numbers.get("shelf_units")
+    witness = "the book" if leading == numbers["on_hand_units"] else "the shelf"
+    number = numbers.get("threshold_number", 0)
+    origin = f"computed: threshold-{event.sku}-{number}" if number else "the policy's"
+    relation = "above" if event.kind == "overstock" else "below"
+    lines = [
+        f"{event.breach_id}: {event.kind} of {event.sku} at {event.site}",
+        (
+            f"opened {_time(event.at_ms)}, {relation} the threshold since {_time(event.since_ms)};"
+            f" the dwell is {_span(numbers['dwell_ms'])}"
+        ),
+        f"on hand by {witness}: {leading} (book {numbers['on_hand_units']}"
+        + (f", shelf {shelf})" if shelf is not None else ", shelf not seen)"),
+        (
+            f"available = {leading} - reserved {numbers['reserved_units']} - quarantined"
+            f" {numbers['quarantined_units']} - buffer {numbers['buffer_units']}"
+            f" = {event.available_units}"
+        ),
+        (
+            f"position = {event.available_units} + in transit {numbers['in_transit_in_units']}"
+            f" + on order {numbers['on_order_units']} = {event.position_units}"
+        ),
+        (
+            f"threshold {event.threshold_units} ({origin}), hysteresis"
+            f" {numbers['hysteresis_units']}, catalogue load {numbers.get('reference_version', 0)}"
+        ),
+    ]
+    if "stockout_in_minutes" in numbers:
+        minutes = numbers["stockout_in_minutes"]
+        lines.append(
+            f"stockout foreseen in {_span(minutes * 60_000)}: {event.available_units} at"
+            f" {_milli(numbers['demand_milli_day'])} a day"
+        )
+    return lines
+
+
+def _threshold(event: ThresholdChanged) -> list[str]:
+    inputs = event.inputs
+    found = compute(inputs)
+    same = (found.reorder_units, found.order_up_to_units) == (
+        event.reorder_units,
+        event.order_up_to_units,
+    )
+    lines = [
+        (
+            f"{event.threshold_id}: {event.sku} at {event.site}, {_time(event.at_ms)}, by the"
+            f" {event.cause} review, catalogue load {event.reference_version}"
+        ),
+        (
+            f"minimum {event.reorder_units_before} -> {event.reorder_units}, maximum"
+            f" {event.order_up_to_units_before} -> {event.order_up_to_units}; a stockout is"
+            f" foreseen below {event.lead_demand_units} ({_span(inputs.stockout_horizon_ms)} ahead)"
+        ),
+        (
+            f"demand {_milli(inputs.mean_milli_day)} a day, deviation"
+            f" {sqrt(inputs.variance_milli_day / MILLI):.3f} ({inputs.demand_class};"
+            f" {inputs.days} days learned, {inputs.censored_days} out of stock or unseen)"
+        ),
+        (
+            f"lead time {_span(inputs.lead_time_ms)}, deviation {_span(inputs.lead_time_sd_ms)},"
+            f" measured {inputs.lead_times_measured} times; review {_span(inputs.review_period_ms)}"
+        ),
+        (
+            f"demand over both {_milli(inputs.demand_milli)}, of it by promotions"
+            f" {_milli(inputs.promoted_milli)}; deviation = {_deviation(inputs)}"
+            f" = {_milli(found.demand_sd_milli)}"
+        ),
+        *_minimum(event, found),
+        (
+            f"lot: {_milli(inputs.cycle_demand_milli)} in {_span(inputs.order_cycle_ms)}, in packs"
+            f" of {inputs.pack_units}: {found.lot_units}; maximum {event.reorder_units} +"
+            f" {found.lot_units}{_limits(event, ('capacity_units',))} = {event.order_up_to_units}"
+        ),
+        (
+            f"at this minimum: service level {_percent(found.service_level_permille)}, fill rate"
+            f" {_percent(found.fill_rate_permille)}"
+        ),
+    ]
+    if event.frozen:
+        lines.append("it stays so: following such demand does not pay with such a lead time")
+    differs = f"differently: {found.reorder_units} and {found.order_up_to_units}"
+    lines.append("computed again from these inputs: " + ("the same" if same else differs))
+    return lines
+
+
+def _minimum(event: ThresholdChanged, found: Thresholds) -> list[str]:
+    inputs = event.inputs
+    aim = f"service level {_percent(inputs.service_level_permille)}"
+    if inputs.shortage_cost_minor and inputs.leftover_cost_minor:
+        costs = f"{inputs.shortage_cost_minor} / ({inputs.shortage_cost_minor}"
+        aim += f" = {costs} + {inputs.leftover_cost_minor})"
+    if found.fit == "fill_rate":
+        aim = f"fill rate {_percent(inputs.fill_rate_permille)}"
+    limits = _limits(event, ("reorder_units_max", "capacity_units"))
+    formula = f"{_milli(inputs.demand_milli)} + {_milli(found.factor_milli)}"
+    formula += f" * {_milli(found.demand_sd_milli)}"
+    if found.fit in {"poisson", "negative_binomial"}:
+        formula = f"P(demand <= minimum) >= {_milli(inputs.service_level_permille)}"
+    return [
+        (
+            f"minimum for a {aim} ({found.fit.replace('_', ' ')}): {formula}, floor"
+            f" {inputs.reorder_units_min}{limits}: {event.reorder_units}"
+        )
+    ]
+
+
+def _deviation(inputs: ThresholdInputs) -> str:
+    days = (inputs.lead_time_ms + inputs.review_period_ms) / DAY_MS
+    mean_day = inputs.demand_milli / MILLI / days if days else 0.0
+    spread_days = inputs.lead_time_sd_ms / DAY_MS
+    return (
+        f"sqrt({days:.4g} * {inputs.variance_milli_day / MILLI:.6g}"
+        f" + {mean_day:.6g}^2 * {spread_days:.4g}^2)"
+    )
+
+
+def _limits(event: ThresholdChanged, names: tuple[str, ...]) -> str:
+    found = [(word, getattr(event.inputs, name)) for name, word in _CAPS if name in names]
+    return "".join(f", {word} {value}" for word, value in found if value >= 0)
+
+
+def _time(at_ms: int) -> str:
+    moment = dt.datetime.fromtimestamp(at_ms / MILLI, tz=dt.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _span(span_ms: int) -> str:
+    for unit, unit_ms in (("d", DAY_MS), ("h", 3_600_000), ("min", 60_000), ("s", 1_000)):
+        if span_ms >= unit_ms:
+            return f"{span_ms / unit_ms:.4g} {unit}"
+    return f"{span_ms} ms"
+
+
+def _milli(milli: int) -> str:
+    return f"{milli / MILLI:.10g}"
+
+
+def _percent(permille: int) -> str:
+    return f"{permille / 10:g} %"

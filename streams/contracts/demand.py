@@ -1,0 +1,40 @@
+"""What the stock fold has learned of demand and of lead times; records of `shelfstream.stock`."""
+
+import msgspec
+
+
+class Demand(msgspec.Struct, array_like=True, kw_only=True, gc=False):
+    """Demand of one SKU at one site as learned day by day, and the thresholds computed from it."""
+
+    days: int = 0
+    """Days learned from, those on which stock ran out too."""
+    censored_days: int = 0
+    """Days on which stock was out, or could not be seen."""
+    sale_days: int = 0
+    mean: float = 0.0
+    """Units on an average day."""
+    variance: float = 0.0
+    """Mean squared error of the forecast of one day."""
+    weekday_permille: list[int] = []
+    """Factor of each weekday, from the first day of the epoch's week; empty: all alike."""
+    chance: float = 0.0
+    """That a day has any demand."""
+    size: float = 0.0
+    """Units on a day that has."""
+    size_variance: float = 0.0
+    threshold_number: int = 0
+    """Of the newest `threshold-{sku}-{number}`; 0 while none was computed."""
+    reorder_units: int = 0
+    order_up_to_units: int = 0
+    demand_milli_day: int = 0
+    """Thousandths of a unit that are expected to be sold in a day of the next lead time."""
+    lead_demand_units: int = 0
+    """What is expected to be sold before an answer given now arrives."""
+
+
+class LeadTime(msgspec.Struct, array_like=True, kw_only=True, gc=False):
+    """How long a way takes, as measured; begins with what the catalogue says."""
+
+    measured: int = 0
+    mean_ms: float = 0.0
+    variance_ms2: float = 0.0

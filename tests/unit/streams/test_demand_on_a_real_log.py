@@ -1,0 +1,116 @@
+"""Thresholds that follow demand, beside such that stand still, on a year of real orders.
+
+A shop with lost sales, a review a day, two days of lead time and lots for three days is played for
+each article. Both policies know the first third of the year; one goes on learning.
+"""
+
+import gzip
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pytest
+
+from simulators.orderlog import Skipped, columns_read, order_lines
+from streams.contracts.demand import Demand
+from streams.domain.days import DAY_MS
+from streams.domain.demand import (
+    demand_class,
+    forecast_units,
+    learn,
+    learn_at_least,
+    weekday_factor,
+)
+from streams.domain.thresholds import compute
+from tests.unit.streams.demand_story import threshold_inputs
+
+REAL_LOG = Path(__file__).parents[4] / "shared" / "data" / "online_retail.csv.gz"
+LEAD_DAYS: Final = 2
+CYCLE_DAYS: Final = 3
+ARTICLES: Final = 150
+"""Of the middle of the range: neither the best sellers nor what hardly sells."""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not REAL_LOG.is_file(), reason="the real order log is not beside the project"
+    ),
+]
+
+
+class Outcome(NamedTuple):
+    """What a policy made of the rest of the year, over all articles."""
+
+    fill_rate: float
+    stock_days: float
+    """Average stock in days of demand."""
+    out_days: int
+
+
+def _daily() -> tuple[list[dict[int, int]], int]:
+    """Return units a day of the articles, and how many days there are."""
+    found: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    first = last = 0
+    with gzip.open(REAL_LOG, "rt", encoding="utf-8", newline="") as rows:
+        for line in order_lines(rows, columns_read(""), 1, Skipped()):
+            day = line.at_ms // DAY_MS
+            first = first or day
+            last = day
+            if 0 < line.quantity <= 2_000:  # the two greatest orders were taken back the same day
+                found[line.sku][day - first] += line.quantity
+    ranked = sorted(found.values(), key=len, reverse=True)
+    return ranked[800 : 800 + ARTICLES], last - first + 1
+
+
+def _limits(demand: Demand, today: int) -> tuple[int, int]:
+    def expected(begin: int, end: int) -> int:
+        factors = (weekday_factor(demand, (today + day) % 7) for day in range(begin, end))
+        return round(forecast_units(demand) * sum(factors) * 1_000)
+
+    found = compute(
+        threshold_inputs(
+            demand_class=demand_class(demand),
+            mean_milli_day=round(forecast_units(demand) * 1_000),
+            variance_milli_day=round(demand.variance * 1_000),
+            demand_milli=expected(0, LEAD_DAYS + 1),
+            cycle_demand_milli=expected(LEAD_DAYS + 1, LEAD_DAYS + 1 + CYCLE_DAYS),
+        )
+    )
+    return max(1, found.reorder_units), found.order_up_to_units
+
+
+def _play(articles: Iterable[dict[int, int]], days: int, *, follows: bool) -> Outcome:
+    wanted = lost = out_days = 0
+    stocked = 0.0
+    for series in articles:
+        demand = Demand()
+        for day in range(days // 3):
+            learn(demand, series.get(day, 0), day % 7)
+        least, most = _limits(demand, days // 3)
+        stock, coming = most, dict.fromkeys(range(days + LEAD_DAYS + 1), 0)
+        for day in range(days // 3, days):
+            stock += coming[day]
+            sold = min(stock, series.get(day, 0))
+            stock -= sold
+            wanted += series.get(day, 0)
+            lost += series.get(day, 0) - sold
+            out_days += stock == 0
+            stocked += stock
+            if follows:
+                (learn if stock else learn_at_least)(demand, sold, day % 7)
+                least, most = _limits(demand, day + 1)
+            position = stock + sum(coming[later] for later in range(day + 1, day + LEAD_DAYS + 1))
+            if position < least:
+                coming[day + LEAD_DAYS] += most - position
+    return Outcome(1 - lost / wanted, stocked / wanted, out_days)
+
+
+def test_following_demand_beats_standing_still_where_the_range_moves() -> None:
+    """Much more is served, from about the same stock."""
+    articles, days = _daily()
+    still = _play(articles, days, follows=False)
+    following = _play(articles, days, follows=True)
+    assert following.fill_rate > still.fill_rate + 0.15, (still, following)
+    assert following.out_days < still.out_days / 2
+    assert following.stock_days < still.stock_days * 1.25
