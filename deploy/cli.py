@@ -44,6 +44,7 @@ SUB_COMMANDS: Final = (
     SubCommand("simulate", "simulate", "Simulated sensors, gateways, shoppers and staff."),
     SubCommand("replay", "replay", "Send a real order log through the whole path."),
     SubCommand("verify", "verify", "Compare the live table with the oracle of true stock."),
+    SubCommand("ledger", "app", "The books: reconcile a period, value stock, export a journal."),
     SubCommand("sensors", "app", "How well breaches tell of true shortages: score."),
     SubCommand("dlq", "app", "Dead letters: list, show, replay."),
     SubCommand("log", "app", "Read the logs' frames."),

@@ -22,8 +22,8 @@ PEERS = "deploy.bench.peers."
 """Programs that benchmarks run in an environment of their own; the product imports none."""
 
 PURE = re.compile(
-    r"^(streams\.(domain|contracts)(\.|$)|streams\.points$|ingest\.(frames|partitions|normalise|"
-    r"batcher|clocks|wire|catalog|barcodes)$|alerting\.(rules|fold)$|"
+    r"^(streams\.(domain|contracts)(\.|$)|streams\.(points|periods|journal)$|"
+    r"ingest\.(frames|partitions|normalise|batcher|clocks|wire|catalog|barcodes)$|alerting\.(rules|fold)$|"
     r"simulators\.(world|demand|faults|oracle|verification|gateway)$)"
 )
 IMPURE = {"asyncio", "os", "socket", "time", "random", "threading", *CLIENTS}

@@ -110,6 +110,19 @@ def test_a_simulation_with_all_faults_is_exact(shell: Pipeline) -> None:
     assert (code, found["exact"]) == (0, True), found["differences"]
 
 
+def test_the_ledger_of_real_topics_reconciles(shell: Pipeline) -> None:
+    """After replay and simulation every line holds; the journal's stock is the valuation's."""
+    assert shell.run("ledger", "reconcile").returncode == 0
+    told = shell.run("ledger", "valuation", "--format", "json").stdout.splitlines()
+    values = {row["place"]: row["value_minor"] for row in map(json.loads, told) if not row["site"]}
+    entries = shell.run("ledger", "export", "--format", "json").stdout.splitlines()
+    inventory_minor = 0
+    for entry in map(json.loads, entries):
+        inventory_minor += entry["amount_minor"] * (entry["debit_account"] == "inventory")
+        inventory_minor -= entry["amount_minor"] * (entry["credit_account"] == "inventory")
+    assert inventory_minor == values["on_hand"] > 0
+
+
 def test_a_breach_is_explained_and_its_log_agrees(shell: Pipeline) -> None:
     """The events of the partition, folded anew from the inputs, give the same breach."""
     told = shell.run("log", "tail", "events", "--from", "0", "--json")

@@ -1,0 +1,187 @@
+"""`shelfstream ledger`: the books of a period, what stock is worth, and a journal for finance.
+
+All are views of committed records: nothing is written. `reconcile` exits with 0 where every line
+holds, 1 where one does not; 2 means that it could not be read.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+import typer
+from rich.console import Console
+
+from deploy.ledger_rows import (
+    Row,
+    RowFormat,
+    balance_rows,
+    head_line,
+    journal_rows,
+    row_line,
+    rows_table,
+    value_rows,
+)
+from ingest.contracts.errors import SettingsError
+from ingest.contracts.settings import KafkaSettings, load
+from ingest.contracts.topics import MOVEMENTS, STOCK
+from streams.contracts.ledger import MOVEMENT_FRAMES, Movement
+from streams.engine.adapters.reader import read_topic
+from streams.journal import Accounts, Entry, accounts_of
+from streams.periods import Balance, BalanceKey, Period, TableCut, all_hold
+
+BROKEN_CODE: Final = 1
+FOR_EVER_MS: Final = (1 << 63) - 1
+"""Later than every movement."""
+ACCOUNTS_FILE_BYTES_MAX: Final = 1024 * 1024
+
+app = typer.Typer(no_args_is_help=True, help="The ledger: reconcile, valuation, export.")
+
+ShownFormat = Literal["table", "csv", "json"]
+FromOption = Annotated[
+    str, typer.Option("--from", help="Begin, recorded time: 2026-11-01 or with a time; UTC.")
+]
+ToOption = Annotated[str, typer.Option("--to", help="End, excluded; everything if empty.")]
+ShownOption = Annotated[ShownFormat, typer.Option("--format", help="How it is shown.")]
+
+
+@app.callback()
+def ledger() -> None:
+    """Views of the ledger; they write nothing."""
+
+
+@app.command()
+def reconcile(
+    from_time: FromOption = "", to_time: ToOption = "", form: ShownOption = "table"
+) -> None:
+    """Check that opening + in - out + adjust = closing; 1 where it does not."""
+    from_ms, to_ms = period_of(from_time, to_time)
+    balances = asyncio.run(_balances(_kafka(), from_ms, to_ms))
+    rows = list(balance_rows(balances))
+    holds = all_hold(balances.values())
+    if form == "table":  # the sums, and what is wrong: a person reads no million lines
+        shown = [row for row in rows if not row["sku"] or not row["holds"]]
+        _print_table("Ledger", shown)
+        typer.echo(f"{len(balances)} lines {'hold' if holds else 'were compared: not all hold'}")
+    else:
+        _print_rows(rows, form)
+    if not holds:
+        raise typer.Exit(BROKEN_CODE)
+
+
+@app.command()
+def valuation(
+    at: Annotated[str, typer.Option("--at", help="As recorded before then; now if empty.")] = "",
+    form: ShownOption = "table",
+) -> None:
+    """Show what stock on hand and on its way is worth, at moving-average cost."""
+    _, at_ms = period_of("", at)
+    rows = value_rows(asyncio.run(_balances(_kafka(), 0, at_ms)))
+    if form == "table":
+        _print_table("Valuation", rows)
+    else:
+        _print_rows(rows, form)
+
+
+@app.command()
+def export(
+    from_time: FromOption = "",
+    to_time: ToOption = "",
+    form: Annotated[RowFormat, typer.Option("--format", help="CSV, or a JSON object a line.")] = (
+        "csv"
+    ),
+    accounts: Annotated[
+        Path | None, typer.Option("--accounts", help="TOML: on_hand, in_transit, [kinds].")
+    ] = None,
+) -> None:
+    """Write the double-entry journal; an entry has the same id whenever it is exported."""
+    from_ms, to_ms = period_of(from_time, to_time)
+    named = _accounts(accounts)
+    asyncio.run(_export(_kafka(), named, form, from_ms=from_ms, to_ms=to_ms))
+
+
+def period_of(from_time: str, to_time: str) -> tuple[int, int]:
+    """Return begin and (excluded) end in UTC milliseconds; everything where they are empty.
+
+    Raises:
+        SettingsError: A text is no time, or the end is not after the begin.
+    """
+    from_ms = moment_ms(from_time) if from_time else 0
+    to_ms = moment_ms(to_time) if to_time else FOR_EVER_MS
+    if to_ms <= from_ms:
+        raise SettingsError(f"the period ends at {to_time} and begins only at {from_time}")
+    return from_ms, to_ms
+
+
+def moment_ms(text: str) -> int:
+    """Return an ISO 8601 date or time in milliseconds; UTC where it names no zone.
+
+    Raises:
+        SettingsError: The text is neither.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SettingsError(f"{text!r} is no date or time such as 2026-11-01T08:00") from error
+    zoned = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    since = zoned - datetime.fromtimestamp(0, UTC)
+    return since.days * 86_400_000 + since.seconds * 1_000 + since.microseconds // 1_000
+
+
+def _kafka() -> KafkaSettings:
+    return load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
+
+
+def _accounts(file: Path | None) -> Accounts:
+    if file is None:
+        return Accounts()
+    try:
+        if file.stat().st_size > ACCOUNTS_FILE_BYTES_MAX:
+            raise SettingsError(f"{file} is larger than {ACCOUNTS_FILE_BYTES_MAX} bytes")
+        return accounts_of(str(file), file.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"{file} can't be read: {error.strerror}") from error
+
+
+async def _balances(kafka: KafkaSettings, from_ms: int, to_ms: int) -> dict[BalanceKey, Balance]:
+    table = TableCut()
+    async for records in read_topic(kafka, STOCK.name, until_end=True):
+        for record in records:
+            table.take(record.key, record.value)
+    period = Period(table, from_ms, to_ms)
+    async for movements in _movements(kafka):
+        for movement in movements:
+            period.take(movement)
+    return period.balances()
+
+
+async def _movements(kafka: KafkaSettings) -> AsyncIterator[list[Movement]]:
+    async for records in read_topic(kafka, MOVEMENTS.name, until_end=True):
+        for record in records:
+            yield MOVEMENT_FRAMES.decode(record.value or b"").items
+
+
+async def _export(
+    kafka: KafkaSettings, accounts: Accounts, form: RowFormat, *, from_ms: int, to_ms: int
+) -> None:
+    if form == "csv":
+        typer.echo(head_line(field.name for field in msgspec.structs.fields(Entry)))
+    async for movements in _movements(kafka):
+        for row in journal_rows(movements, accounts, from_ms=from_ms, to_ms=to_ms):
+            typer.echo(row_line(row, form))
+
+
+def _print_rows(rows: Iterable[Row], form: RowFormat) -> None:
+    headed = form == "json"
+    for row in rows:
+        if not headed:
+            typer.echo(head_line(row))
+            headed = True
+        typer.echo(row_line(row, form))
+
+
+def _print_table(title: str, rows: Iterable[Row]) -> None:
+    Console(soft_wrap=True).print(rows_table(title, rows))
