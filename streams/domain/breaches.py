@@ -55,7 +55,7 @@ def assess(store: Store, level: Level, rules: Rules) -> None:
     if available_units <= 0 or level.gap_until_day < 0:
         note_gap(store, level, gap=available_units <= 0 and rules.negative_stock != "allow")
     if not level.breaches and not level.need_id and _is_fine(rules, on_hand_units, available_units):
-        if available_units > 0 and not level.sensed:
+        if available_units > 0 and (not level.sensed or rules.lead_witness == "book"):
             store.calm[level.sku, level.site] = _calm_books(rules, held_units)
         return
     for judgement in judgements(rules, on_hand_units, available_units):

@@ -8,7 +8,7 @@ or that has been silent for too long, is blind.
 from typing import Final
 
 from ingest.frames import ReadingInput, StatusInput
-from streams.contracts.state import UNCOUNTED, Level, SensedChannel
+from streams.contracts.state import SEPARATOR, UNCOUNTED, Level, SensedChannel
 from streams.domain.arithmetic import half_even
 from streams.domain.catalogue import Rules
 from streams.domain.load_cells import channel_settle_due_ms, settled_units, taken_units
@@ -45,6 +45,28 @@ def apply_reading(store: Store, reading: ReadingInput) -> None:
     units = reading.value if reading.kind == "units" else units_of(reading)
     if units < 0 and reading.kind != "beam":
         return
+    # Most readings say again what is known. They go straight to their channel: with 10,000 levels
+    # each object on the way is a cache miss, and by way of the level they cost 5.4 us, not 4.3.
+    place = f"{reading.sku}{SEPARATOR}{reading.site}{SEPARATOR}{reading.source}/{reading.channel}"
+    channel = store.channels.get(place)
+    if (
+        channel is not None
+        and units == channel.units
+        and reading.observed_at_ms > channel.observed_at_ms
+        and channel.cell is None
+        and not (channel.blind or reading.historical or reading.settle_ms)
+        and reading.kind != "tags"
+    ):
+        channel.observed_at_ms = reading.observed_at_ms
+        channel.seq = reading.seq
+        _refresh(channel, reading, store.clock.now_ms)
+        store.fresher[place] = None
+    else:
+        _take_reading(store, reading, units, place)
+
+
+def _take_reading(store: Store, reading: ReadingInput, units: int, place: str) -> None:
+    """Look at everything that a reading may change."""
     sku_site = reading.sku, reading.site
     level = store.levels.cache.get(sku_site) or store.level(*sku_site)
     name = f"{reading.source}/{reading.channel}"
@@ -53,18 +75,9 @@ def apply_reading(store: Store, reading: ReadingInput) -> None:
         if channel.channel == name:
             break
     else:
-        seen = SensedChannel(name, units, reading.observed_at_ms, now_ms, seq=reading.seq)
-        if reading.historical:  # nobody has seen the shelf as it is now
-            seen.blind = True
-        else:
-            seen.boot = reading.boot
-            seen.report_interval_ms = reading.report_interval_ms
-        if reading.kind in _REMEMBERING:
-            seen.units = _remembered_units(seen, reading, units, now_ms)
-        level.sensed.append(seen)
-        level.sensed.sort(key=lambda entry: entry.channel)
-        _changed(store, level)
+        _begin_channel(store, level, reading, units, name)
         return
+    store.channels[place] = channel
     observed_at_ms = reading.observed_at_ms
     if observed_at_ms <= channel.observed_at_ms and (
         observed_at_ms < channel.observed_at_ms or reading.seq <= channel.seq
@@ -75,18 +88,40 @@ def apply_reading(store: Store, reading: ReadingInput) -> None:
     if reading.kind in _REMEMBERING:
         units = _remembered_units(channel, reading, units, now_ms)
     cell = channel.cell
-    changed = units != channel.units or (cell is not None and cell.pending_at_ms > 0)
+    wakes = channel.blind and not reading.historical
+    changed = wakes or units != channel.units or (cell is not None and cell.pending_at_ms > 0)
     channel.units = units
     if not reading.historical:
-        channel.received_at_ms = now_ms
-        channel.boot = reading.boot
-        channel.report_interval_ms = reading.report_interval_ms
-        changed = changed or channel.blind
+        _refresh(channel, reading, now_ms)
         channel.blind = False
     if changed:
-        _changed(store, level)
-    else:  # only fresher: nothing to assess
+        level.updated_at_ms = now_ms
+    if changed and (wakes or cell is not None or sku_site not in store.calm):
+        store.touch_level(level)
+    else:  # only fresher, or a count on a shelf that does not lead
         store.levels.dirty[sku_site] = None
+
+
+def _begin_channel(
+    store: Store, level: Level, reading: ReadingInput, units: int, name: str
+) -> None:
+    now_ms = store.clock.now_ms
+    seen = SensedChannel(name, units, reading.observed_at_ms, now_ms, seq=reading.seq)
+    if reading.historical:  # nobody has seen the shelf as it is now
+        seen.blind = True
+    else:
+        _refresh(seen, reading, now_ms)
+    if reading.kind in _REMEMBERING:
+        seen.units = _remembered_units(seen, reading, units, now_ms)
+    level.sensed.append(seen)
+    level.sensed.sort(key=lambda entry: entry.channel)
+    _changed(store, level)
+
+
+def _refresh(channel: SensedChannel, reading: ReadingInput, now_ms: int) -> None:
+    channel.received_at_ms = now_ms
+    channel.boot = reading.boot
+    channel.report_interval_ms = reading.report_interval_ms
 
 
 def _remembered_units(

@@ -33,6 +33,7 @@ from streams.contracts.state import (
     Level,
     Need,
     OrderLine,
+    SensedChannel,
     SkuBook,
     SkuNumber,
     Transfer,
@@ -69,12 +70,17 @@ class Records(Generic[KeyT, StructT]):
         *,
         encode: Callable[[StructT], bytes] = _ENCODER.encode,
         cached_max: int = RECORDS_CACHED_MAX,
+        forget: Callable[[StructT], None] | None = None,
     ) -> None:
-        """Take how a key and a value look in the state; `cached_max` bounds clean structs."""
+        """Take how a key and a value look in the state; `cached_max` bounds clean structs.
+
+        `forget` is told of each struct that is dropped: nobody may hold a part of it any more.
+        """
         self._raw_key = raw_key
         self._decode = decode
         self._encode = encode
         self._cached_max = cached_max
+        self._forget = forget
         self._state: Mapping[bytes, bytes] = {}
         self.cache: dict[KeyT, StructT] = {}
         """Decoded records; the hot path looks here before it calls `get`."""
@@ -128,15 +134,17 @@ class Records(Generic[KeyT, StructT]):
 
     def trim(self) -> None:
         """Drop the oldest structs above the limit; only while none is changed."""
-        _shrink(self.cache, self._cached_max)
+        dropped = _shrink(self.cache, self._cached_max)
+        if self._forget is not None:
+            for record in dropped:
+                self._forget(record)
         _shrink(self._raw_keys, self._cached_max)
 
 
-def _shrink(cache: dict[Any, Any], size_max: int) -> None:
-    excess = len(cache) - size_max
-    if excess > 0:
-        for oldest in list(islice(cache, excess)):
-            del cache[oldest]
+def _shrink(cache: dict[Any, StructT], size_max: int) -> list[StructT]:
+    """Drop what stands first above the limit, and return it."""
+    excess = max(0, len(cache) - size_max)
+    return [cache.pop(oldest) for oldest in list(islice(cache, excess))]
 
 
 def _named(kind: str) -> Callable[[str], bytes]:
@@ -167,7 +175,10 @@ class Store:
         self.observed_at_ms = 0
         """Device time of the input in hand; 0 for ticks, commands and the like."""
         self.levels: Records[tuple[str, str], Level] = Records(
-            _level_key, _decoder(Level), cached_max=LEVELS_CACHED_MAX
+            _level_key,
+            _decoder(Level),
+            cached_max=LEVELS_CACHED_MAX,
+            forget=self._forget_channels,
         )
         self.books: Records[str, SkuBook] = Records(_named(SKU), _decoder(SkuBook))
         self.numbers: Records[str, SkuNumber] = Records(_named(NUMBER), _decoder(SkuNumber))
@@ -194,8 +205,13 @@ class Store:
         """Levels to be assessed once the input in hand is applied, in the order touched."""
         self.calm: dict[tuple[str, str], tuple[float, float]] = {}
         """Least and greatest book with which a level as it is calls for nothing: a movement that
-        stays between them needs no assessment. Known anew at every assessment, which whatever
-        else changes a level or its rules asks for; only an aid, it is no part of the state."""
+        stays between them needs no assessment, nor does a count on a shelf that does not lead.
+        Known anew at every assessment, which whatever else changes a level or its rules asks for;
+        only an aid, it is no part of the state."""
+        self.channels: dict[str, SensedChannel] = {}
+        """Channels of decoded levels, by SKU, site and name; only an aid, no part of the state."""
+        self.fresher: dict[str, None] = {}
+        """Those that said again what was known since the last drain: their levels are changed."""
         self.skus: dict[str, None] = {}
         """SKUs that have a book in this partition."""
         self.shares = Shares()
@@ -215,6 +231,8 @@ class Store:
         self._clock_written = msgspec.structs.replace(self.clock)
         self.touched = {}
         self.calm = {}
+        self.channels = {}
+        self.fresher = {}
         self.skus = {}
         self.shares = Shares()
 
@@ -290,11 +308,20 @@ class Store:
         if self.clock != self._clock_written:
             self._clock_written = msgspec.structs.replace(self.clock)
             changes[_CLOCK_KEY] = _ENCODER.encode(self.clock)
+        for place in self.fresher:
+            sku, site, _ = place.split(SEPARATOR, 2)
+            self.levels.dirty[sku, site] = None
+        self.fresher.clear()
         for records in self._all_records():
             records.drain(changes)
         _shrink(self.calm, LEVELS_CACHED_MAX)
         changes.update(self.catalogue.drain())
         return changes
+
+    def _forget_channels(self, level: Level) -> None:
+        for channel in level.sensed:
+            place = SEPARATOR.join((level.sku, level.site, channel.channel))
+            self.channels.pop(place, None)
 
     def _all_records(self) -> tuple[Records[Any, Any], ...]:
         return (

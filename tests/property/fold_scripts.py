@@ -101,7 +101,8 @@ def _scan(draw: Random, story: Story) -> InputItem:
 
 def _reading(draw: Random, _story: Story) -> InputItem:
     channel = draw.choice("0112234")
-    said: dict[str, Any] = {"kind": "units", "value": draw.randint(0, 30)}
+    value = draw.choice((9, 9, draw.randint(0, 30)))  # many say again what is known
+    said: dict[str, Any] = {"kind": "units", "value": value}
     if channel == "2":
         value = 100 * draw.randint(0, 30) + draw.choice((-3, 0, 0, 3, 40))
         said = {"kind": "weight_g", "value": value, "unit_weight_mg": 100_000, "settle_ms": 30}

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from streams.contracts.events import (
 )
 from streams.contracts.ledger import scan_cause
 from streams.contracts.state import TRANSFER_OPEN
+from streams.domain import store
 from tests.property.fold_scripts import (
     FIRST,
     SITES,
@@ -52,6 +54,19 @@ def test_state_and_outputs_do_not_depend_on_drains_or_restores(
 
     plain = run(script)
     other = run(script, now_and_then)
+    assert other.state == plain.state
+    assert other.said() == plain.said()
+
+
+@given(st.one_of(scripts(), scripts(ReadingInput)), st.integers(0, 2))
+def test_state_does_not_depend_on_which_levels_stand_decoded(
+    script: list[Step], cached_max: int
+) -> None:
+    """A fold that keeps hardly a level decoded, and forgets it at each drain, keeps the same."""
+    plain = run(script)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "LEVELS_CACHED_MAX", cached_max)
+        other = run(script)
     assert other.state == plain.state
     assert other.said() == plain.said()
 

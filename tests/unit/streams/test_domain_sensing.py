@@ -33,6 +33,56 @@ def test_distance_and_tags_become_units() -> None:
     assert units_of(reading(7, at_ms=T0, kind="tags")) == 7
 
 
+def test_a_reading_that_says_the_same_again_is_kept_as_the_newest() -> None:
+    """Fresher readings of one count move its times and number on; an older one says nothing."""
+    story = Story()
+    for number in range(4):
+        again = reading(6, at_ms=T0 + 10 * number, seq=number, report_interval_ms=number)
+        story.tell(again, after_ms=5)
+    story.tell(reading(2, at_ms=T0 + 25, seq=9), after_ms=5)
+    (channel,) = story.level().sensed
+    assert (channel.units, channel.observed_at_ms, channel.seq) == (6, T0 + 30, 3)
+    assert (channel.received_at_ms, channel.report_interval_ms) == (T0 + 20, 3)
+
+
+def test_a_fresher_reading_of_the_same_count_puts_blindness_off() -> None:
+    """What counts for silence is when a channel last said anything, and it ends a blind one."""
+    story = Story().tell(policy(blind_after_ms=100), opening(9))
+    for number in range(3):
+        story.tell(reading(6, at_ms=T0 + number), after_ms=90)
+    story.wait(90)
+    assert not story.level().sensed[0].blind
+    story.wait(20)
+    assert story.level().sensed[0].blind
+    story.tell(reading(6, at_ms=T0 + 9), after_ms=1)
+    assert not story.level().sensed[0].blind
+
+
+def test_a_later_count_opens_a_breach_only_where_the_shelf_leads() -> None:
+    """A shelf that was fine and falls short is noticed; beside a leading book it calls for nothing.
+
+    So it is after a book that led is led by its shelf, by a policy that came later.
+    """
+    low = reading(2, at_ms=T0 + 2, seq=2)
+    for witness, breaches in (("shelf", 1), ("book", 0)):
+        story = Story().tell(policy(min_units=5, lead_witness=witness), opening(20))
+        story.tell(reading(9, at_ms=T0), reading(8, at_ms=T0 + 1)).tell(low)
+        assert len(story.events(BreachOpened)) == breaches
+        story.tell(policy(min_units=5, lead_witness="shelf"), reading(3, at_ms=T0 + 3))
+        assert len(story.events(BreachOpened)) == 1
+        story.tell(reading(9, at_ms=T0 + 4), reading(4, at_ms=T0 + 5))
+        assert len(story.events(BreachOpened)) == 2
+
+
+def test_a_book_is_watched_where_a_shelf_is_seen_too() -> None:
+    """A sale that takes a leading book below its minimum opens a breach, whatever sensors see."""
+    story = Story().tell(policy(min_units=5), opening(7), reading(9, at_ms=T0))
+    story.tell(scan("sale", 1, seq=1), reading(8, at_ms=T0 + 1))
+    assert story.events(BreachOpened) == []
+    story.tell(scan("sale", 2, seq=2))
+    assert len(story.events(BreachOpened)) == 1
+
+
 def test_a_reading_without_its_parameters_says_nothing() -> None:
     """A weight with no unit weight is no count."""
     story = Story().tell(opening(1), reading(900, at_ms=T0, kind="weight_g"))
