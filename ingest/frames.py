@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 import msgspec
 
 from ingest.contracts.errors import FrameError
+from ingest.contracts.voids import VoidedMovement
 
 FRAME_VERSION: Final = 1
 FRAME_ITEMS_MAX: Final = 500
@@ -46,6 +47,7 @@ CommandVerb = Literal[
     "assign_shipment",
     "close_need",
     "release_buffer",
+    "void_movement",
 ]
 Autonomy = Literal["observe", "suggest", "auto_within_limits", "auto"]
 Witness = Literal["book", "shelf"]
@@ -141,6 +143,8 @@ class CommandInput(msgspec.Struct, frozen=True, array_like=True, tag=4, gc=False
     site: str = ""
     to_site: str = ""
     shipment_id: str = ""
+    movements: tuple[VoidedMovement, ...] = ()
+    """`void_movement`: all that the scan left in the ledger, in its order."""
 
 
 class NetworkRecord(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):

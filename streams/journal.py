@@ -11,6 +11,7 @@ import msgspec
 
 from ingest.contracts.errors import SettingsError
 from streams.contracts.ledger import Movement
+from streams.contracts.voids import kind_in_effect
 
 _KIND_ACCOUNTS: Final = {
     "opening": "opening_balance",
@@ -89,7 +90,9 @@ def entry_of(movement: Movement, accounts: Accounts) -> Entry | None:
     if not amount_minor or movement.bucket == "reserved":
         return None
     stock = accounts.on_hand if movement.bucket == "on_hand" else accounts.in_transit
-    other = accounts.kinds.get(movement.kind) or _KIND_ACCOUNTS[movement.kind]
+    # A void goes back where the mistake went, or that account would keep it.
+    kind = kind_in_effect(movement)
+    other = accounts.kinds.get(kind) or _KIND_ACCOUNTS[kind]
     debit, credit = (stock, other) if amount_minor > 0 else (other, stock)
     return Entry(
         entry_id=f"journal-{movement.movement_id}",

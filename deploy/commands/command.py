@@ -11,15 +11,18 @@ import time
 import uuid
 from typing import Annotated, Final
 
+import msgspec
 import typer
 from pydantic import ValidationError
 
 from deploy.command_send import Answer, send_command
+from deploy.ledger_lookup import scans_of
 from ingest.contracts.commands import Command
 from ingest.contracts.errors import SettingsError
 from ingest.contracts.settings import KafkaSettings, load
 from ingest.frames import CommandVerb
 from streams.contracts.events import CommandAccepted
+from streams.scan_movements import lead_of, voided_movement
 
 REFUSED_CODE: Final = 1
 PENDING_CODE: Final = 3
@@ -115,7 +118,31 @@ def release_buffer(
     _send("release_buffer", actor, reason, sku=sku, site=site, quantity_units=units)
 
 
-def _send(verb: CommandVerb, actor: str, reason: str, **fields: str | int | None) -> None:
+@app.command()
+def void(
+    scan: Annotated[
+        str, typer.Argument(help="A movement such as movement-SKU-12, or SOURCE/BOOT/SEQ.")
+    ],
+    actor: ActorOption = "",
+    reason: ReasonOption = "",
+) -> None:
+    """Take a mistaken scan back: its reversal is booked now, once."""
+    found = asyncio.run(scans_of(_kafka(), scan))
+    if len(found) != 1:
+        ids = ", ".join(lead_of(one).movement_id for one in found)
+        several = f"{scan} names several scans: void one of {ids}"
+        typer.echo(several if found else f"the ledger has no {scan}", err=True)
+        raise typer.Exit(REFUSED_CODE)
+    brought = [msgspec.structs.asdict(voided_movement(one)) for one in found[0]]
+    entity_id = lead_of(found[0]).movement_id
+    _send("void_movement", actor, reason, entity_id=entity_id, movements=tuple(brought))
+
+
+def _kafka() -> KafkaSettings:
+    return load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
+
+
+def _send(verb: CommandVerb, actor: str, reason: str, **fields: object) -> None:
     command_id = str(uuid.uuid4())
     given = {"command_id": command_id, "verb": verb, "reason": reason, **fields}
     try:
@@ -123,9 +150,8 @@ def _send(verb: CommandVerb, actor: str, reason: str, **fields: str | int | None
     except ValidationError as error:
         typer.echo(refusal_sentence(error), err=True)
         raise typer.Exit(REFUSED_CODE) from error
-    kafka = load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
-    now_ms = time.time_ns() // 1_000_000  # noqa: TID251 - the same
-    answer = asyncio.run(send_command(kafka, asked, now_ms=now_ms))
+    now_ms = time.time_ns() // 1_000_000  # noqa: TID251 - a command is a main
+    answer = asyncio.run(send_command(_kafka(), asked, now_ms=now_ms))
     sentence, code = answer_sentence(answer, command_id)
     typer.echo(sentence, err=code == REFUSED_CODE)
     raise typer.Exit(code)

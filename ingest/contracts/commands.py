@@ -9,6 +9,7 @@ from typing import Annotated, Final, get_args
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ingest.contracts.events import IDENTIFIER_LENGTH_MAX, QUANTITY_UNITS_MAX, Code
+from ingest.contracts.voids import VOIDED_MOVEMENTS_MAX, MovementFacts, VoidedMovement
 from ingest.frames import CommandInput, CommandVerb
 
 COMMAND_VERBS: Final[tuple[CommandVerb, ...]] = get_args(CommandVerb)
@@ -22,6 +23,7 @@ ENTITY_KINDS: Final[dict[CommandVerb, str]] = {
     "reopen_transfer": "transfer",
     "assign_shipment": "transfer",
     "close_need": "need",
+    "void_movement": "movement",
 }
 """What kind of entity a verb is about; the others name a SKU and sites."""
 
@@ -41,7 +43,7 @@ class Command(BaseModel):
     command_id: Code
     verb: CommandVerb
     entity_id: _EntityId = ""
-    """The transfer or need it is about."""
+    """The transfer, need or movement it is about."""
     sku: Annotated[str, Field(max_length=IDENTIFIER_LENGTH_MAX, pattern=r"^[^\x00-\x1f]*$")] = ""
     """Only where there is no entity."""
     actor: Annotated[str, Field(min_length=1, max_length=200)]
@@ -53,6 +55,8 @@ class Command(BaseModel):
     """`order_transfer`: where it leaves from; `release_buffer`: whose buffer."""
     to_site: _SiteName = ""
     shipment_id: Annotated[str, Field(max_length=3 * IDENTIFIER_LENGTH_MAX)] = ""
+    movements: Annotated[tuple[MovementFacts, ...], Field(max_length=VOIDED_MOVEMENTS_MAX)] = ()
+    """`void_movement`: all that the scan left in the ledger, in its order."""
 
     @model_validator(mode="after")
     def _complete(self) -> "Command":
@@ -65,6 +69,8 @@ class Command(BaseModel):
             raise ValueError("order_transfer takes two different sites")
         if self.verb in {"order_transfer", "edit_transfer"} and self.quantity_units < 1:
             raise ValueError(f"{self.verb} takes a quantity of at least 1")
+        if (self.verb == "void_movement") != bool(self.movements):
+            raise ValueError("void_movement, and nothing else, takes the movements of a scan")
         return self
 
 
@@ -87,4 +93,5 @@ def command_input(command: Command) -> CommandInput:
         site=command.site,
         to_site=command.to_site,
         shipment_id=command.shipment_id,
+        movements=tuple(VoidedMovement(**facts.model_dump()) for facts in command.movements),
     )

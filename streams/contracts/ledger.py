@@ -25,6 +25,7 @@ MovementKind = Literal[
     "fulfil",
     "transit_in",
     "refused",
+    "void",
 ]
 Bucket = Literal["on_hand", "reserved", "in_transit"]
 
@@ -47,7 +48,8 @@ class Movement(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
     before_units: int
     after_units: int
     cause: str
-    """`{source}/{boot}/{seq}` of a scan, a command id, an import id or an order line."""
+    """`{source}/{boot}/{seq}` of a scan, a command id, an import id, an order line, or `void/` and
+    the id of the movement that was taken back."""
     effective_at_ms: int
     recorded_at_ms: int
     unit_cost_minor: int = 0

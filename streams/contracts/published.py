@@ -12,7 +12,7 @@ from typing import Any, Final, Union, get_args, get_origin
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from streams.contracts import alerts, demand, events, ledger, plans, state
+from streams.contracts import alerts, demand, events, ledger, plans, state, voids
 
 _CONFIG: Final = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -54,6 +54,7 @@ PUBLISHED: Final[dict[str, tuple[type[msgspec.Struct], ...]]] = {
         state.DeviceState,
         demand.Demand,
         demand.LeadTime,
+        voids.Voided,
     ),
     "shelfstream.movements": (ledger.Movement,),
     "shelfstream.events": (

@@ -19,6 +19,7 @@ from ingest.frames import (
     SupplierRecord,
 )
 from streams.contracts.demand import Demand, LeadTime
+from streams.contracts.voids import VOIDED, Voided
 
 SEPARATOR: Final = "\x1f"
 
@@ -356,6 +357,7 @@ STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
     ORDER_LINE: OrderLine,
     DEMAND: Demand,
     LEAD_TIME: LeadTime,
+    VOIDED: Voided,
 }
 """The struct behind each kind of key; `reference` records are a tagged union, see `Reference`."""
 

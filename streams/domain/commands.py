@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from ingest.frames import CommandInput
 from streams.contracts.events import CommandAccepted, CommandRefused
 from streams.contracts.state import TRANSFER_OPEN, AnsweredCommand, Level, Transfer, TransferState
-from streams.domain import needs, sensing, transfers
+from streams.domain import needs, sensing, transfers, voids
 from streams.domain.store import Store
 
 ANSWERS_KEPT_MS: Final = 86_400_000
@@ -90,12 +90,9 @@ def _found(store: Store, command: CommandInput) -> tuple[str, int]:
 
 
 def _carry_out(store: Store, command: CommandInput) -> Answer:
-    if command.verb == "order_transfer":
-        return _order(store, command)
-    if command.verb == "close_need":
-        return _close_need(store, command)
-    if command.verb == "release_buffer":
-        return _release_buffer(store, command)
+    other = _OTHER_VERBS.get(command.verb)
+    if other is not None:
+        return other(store, command)
     transfer = store.transfers.get(command.entity_id)
     if transfer is None:
         return Refusal(f"there is no transfer {command.entity_id}")
@@ -167,6 +164,20 @@ def _release_buffer(store: Store, command: CommandInput) -> Answer:
     level.buffer_units -= command.quantity_units or level.buffer_units
     store.touch_level(level)
     return Done(command.entity_id or f"{command.sku}@{command.site}")
+
+
+def _void(store: Store, command: CommandInput) -> Answer:
+    refused = voids.void(store, command)
+    return Refusal(refused) if refused else Done(command.entity_id)
+
+
+_OTHER_VERBS: Final[dict[str, Callable[[Store, CommandInput], Answer]]] = {
+    "order_transfer": _order,
+    "close_need": _close_need,
+    "release_buffer": _release_buffer,
+    "void_movement": _void,
+}
+"""What is not about a transfer that exists."""
 
 
 def _not_in(transfer: Transfer, states: frozenset[str], doing: str) -> Refusal | None:

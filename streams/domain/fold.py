@@ -25,6 +25,7 @@ from ingest.frames import (
 )
 from streams.contracts.events import BarrierPassed
 from streams.contracts.state import COMMAND, LEVEL, NEED, ORDER_LINE, SEPARATOR, SKU, TRANSFER
+from streams.contracts.voids import VOIDED
 from streams.domain import breaches, needs, sensing, transfers
 from streams.domain.commands import ANSWERS_KEPT_MS, apply_command, forget_answered
 from streams.domain.devices import apply_device_status
@@ -37,6 +38,7 @@ from streams.domain.scans import apply_scan
 from streams.domain.sensing import apply_channel_status, apply_reading
 from streams.domain.store import RECORDS_CACHED_MAX, Store
 from streams.domain.timers import TimerKey
+from streams.domain.voids import forget_voided, voided_due_ms
 from streams.engine.fold import Changes
 
 Handler = Callable[[Store, Any], None]
@@ -255,6 +257,7 @@ _DUE_MS: Final[dict[str, Callable[[Store, str], int]]] = {
     COMMAND: _command_due_ms,
     ORDER_LINE: _order_line_due_ms,
     ROUND: round_due_ms,
+    VOIDED: voided_due_ms,
 }
 
 _HANDLERS: Final[dict[type, Handler]] = {
@@ -278,4 +281,5 @@ _TIMER_ACTIONS: Final[dict[str, Callable[..., int]]] = {
     ORDER_LINE: forget_ended,
     BUCKET: _arm_bucket,
     ROUND: go_round,
+    VOIDED: forget_voided,
 }

@@ -39,6 +39,7 @@ from streams.contracts.state import (
     Transfer,
     key,
 )
+from streams.contracts.voids import VOIDED, Voided
 from streams.domain.catalogue import Catalogue, Rules
 from streams.domain.days import day_of
 from streams.domain.outbox import Outbox
@@ -196,6 +197,7 @@ class Store:
         self.lead_times: Records[tuple[str, ...], LeadTime] = Records(
             _parts(LEAD_TIME), _decoder(LeadTime)
         )
+        self.voided: Records[str, Voided] = Records(_named(VOIDED), _decoder(Voided))
         self._clock_written = Clock()
         self.catalogue = Catalogue()
         self.timers = Timers()
@@ -336,4 +338,5 @@ class Store:
             self.order_lines,
             self.demands,
             self.lead_times,
+            self.voided,
         )

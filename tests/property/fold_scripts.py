@@ -33,6 +33,7 @@ from ingest.frames import (
 )
 from streams.contracts.state import NEED, TRANSFER, key_parts
 from streams.domain.days import DAY_MS
+from streams.scan_movements import ScanFinder, lead_of, voided_movement
 from tests.unit.streams.builders import T0, Story
 
 SITES: Final = ("hall", "shop-1", "shop-2")
@@ -156,6 +157,28 @@ def _command(draw: Random, story: Story) -> InputItem:
     )
 
 
+def void_command(story: Story, wanted: str, command_id: str) -> CommandInput:
+    """Return the command that voids the scan which left the movement of this id."""
+    finder = ScanFinder(wanted)
+    for movement in story.movements():
+        finder.take(0, movement)
+    [found] = finder.scans()
+    lead = lead_of(found)
+    return CommandInput(
+        command_id=command_id,
+        verb="void_movement",
+        sku=lead.sku,
+        entity_id=lead.movement_id,
+        actor="ann",
+        movements=tuple(voided_movement(one) for one in found),
+    )
+
+
+def _void(draw: Random, story: Story) -> InputItem:
+    movement = draw.choice(story.movements()[-12:])
+    return void_command(story, movement.movement_id, f"v{draw.randint(0, 500)}")
+
+
 def _entity(draw: Random, story: Story, kind: str) -> str:
     names = sorted(key_parts(raw)[1] for raw in story.state if key_parts(raw)[0] == kind)
     return draw.choice([f"{kind}-milk-999", *names[-6:]])
@@ -252,6 +275,7 @@ _KINDS: Final[tuple[tuple[Callable[[Random, Story], InputItem], int], ...]] = (
     (_reading, 5),
     (_status, 2),
     (_command, 7),
+    (_void, 2),
     (_order, 2),
     (_opening, 1),
     (_reference, 2),

@@ -19,6 +19,7 @@ from streams.contracts.events import (
 )
 from streams.contracts.ledger import scan_cause
 from streams.contracts.state import TRANSFER_OPEN
+from streams.contracts.voids import kind_in_effect
 from streams.domain import store
 from tests.property.fold_scripts import (
     FIRST,
@@ -182,7 +183,7 @@ def test_units_are_conserved(script: list[Step]) -> None:
     inside = {"dispatch", "dispatch_inferred", "arrive"}
     outside: dict[str, int] = defaultdict(int)
     for movement in story.movements():
-        carried = movement.kind in inside and movement.transfer_id
+        carried = kind_in_effect(movement) in inside and movement.transfer_id
         if movement.bucket == "on_hand" and not carried:
             outside[movement.sku] += movement.quantity_units
     for transfer in story.transfers():

@@ -9,6 +9,7 @@ from ingest.frames import CommandInput, OpeningInput, ScanInput
 from streams.contracts.events import TransferChanged
 from streams.contracts.plans import ShipmentLine, ShipmentLineWithdrawn
 from streams.contracts.state import TRANSFER_OPEN, Transfer
+from streams.contracts.voids import kind_in_effect
 from streams.domain.transfers import REFUSED, expected_units, on_the_way_units, planned_units
 from tests.property.fold_scripts import Step, run, scripts
 from tests.unit.streams.builders import Story
@@ -77,7 +78,7 @@ def test_a_transfer_s_numbers_are_the_sums_of_its_movements(script: list[Step]) 
             sums[name, "on_the_way"] += movement.quantity_units
             values[name] += movement.value_minor
             assert movement.after_units == sums[name, "on_the_way"] >= 0
-        elif movement.kind in {"dispatch", "dispatch_inferred"}:
+        elif kind_in_effect(movement) in {"dispatch", "dispatch_inferred"}:
             sums[name, "dispatched"] -= movement.quantity_units
         if movement.kind == "loss":
             sums[name, "lost"] -= movement.quantity_units
@@ -108,7 +109,7 @@ def test_the_planner_knows_each_approved_transfer_once(script: list[Step]) -> No
     lines: dict[str, int] = {}
     for item in story.plans(msgspec.Struct):
         if isinstance(item, ShipmentLineWithdrawn):
-            del lines[item.transfer_id]
+            lines.pop(item.transfer_id, None)  # a void can't know whether it stands
         elif isinstance(item, ShipmentLine):
             assert item.transfer_id not in lines
             lines[item.transfer_id] = item.quantity_units

@@ -1,6 +1,7 @@
 """`shelfstream command`: what each word sends, and how the answer is told."""
 
 import re
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -14,9 +15,11 @@ from deploy.commands.command import (
     answer_sentence,
     refusal_sentence,
 )
-from ingest.contracts.commands import COMMAND_VERBS, ENTITY_KINDS, Command
+from ingest.contracts.commands import COMMAND_VERBS, ENTITY_KINDS, Command, command_input
 from ingest.contracts.settings import KafkaSettings
 from streams.contracts.events import CommandAccepted, CommandRefused
+from streams.contracts.ledger import Movement
+from streams.scan_movements import ScanFinder, voided_movement
 
 RUNNER = CliRunner()
 TRANSFER = "transfer-TEA-7"
@@ -84,9 +87,70 @@ def test_every_verb_of_a_person_has_a_word() -> None:
     transfer_verbs = {verb for verb, _ in TRANSFER_WORDS.values()}
     others = {"edit": "edit_transfer", "close-need": "close_need"}
     others |= {"order-transfer": "order_transfer", "release-buffer": "release_buffer"}
+    others |= {"void": "void_movement"}
     assert words == {*TRANSFER_WORDS, *others}
     assert transfer_verbs | set(others.values()) == set(COMMAND_VERBS) - {"assign_shipment"}
     assert {ENTITY_KINDS[verb] for verb in transfer_verbs} == {"transfer"}
+
+
+def _movement(number: int, **fields: Any) -> Movement:
+    said = {"kind": "sale", "bucket": "on_hand", "cause": "scanner-1/b1/7", **fields}
+    return Movement(
+        f"movement-TEA-{number}",
+        "TEA",
+        "A",
+        quantity_units=-2,
+        before_units=9,
+        after_units=7,
+        effective_at_ms=5,
+        recorded_at_ms=6,
+        **said,
+    )
+
+
+@pytest.fixture
+def ledger(monkeypatch: pytest.MonkeyPatch) -> list[Movement]:
+    """Return the ledger that is looked into; the test fills it."""
+    movements: list[Movement] = []
+
+    async def scans_of(_: KafkaSettings, wanted: str) -> list[list[Movement]]:
+        finder = ScanFinder(wanted)
+        for movement in movements:
+            finder.take(0, movement)
+        return finder.scans()
+
+    monkeypatch.setattr(command, "scans_of", scans_of)
+    return movements
+
+
+@pytest.mark.parametrize("wanted", ["movement-TEA-3", "scanner-1/b1/7"])
+def test_a_void_brings_what_the_scan_left_in_the_ledger(
+    wanted: str, sent: list[Command], ledger: list[Movement]
+) -> None:
+    """The movement or the scan may be named; neighbours of other scans are not brought."""
+    ledger += [_movement(2, cause="scanner-1/b1/6"), _movement(3), _movement(4, cause="x/b/1")]
+    assert RUNNER.invoke(command.app, ["void", wanted, "--reason", "twice"]).exit_code == 0
+    [asked] = sent
+    assert (asked.verb, asked.entity_id, asked.reason) == (
+        "void_movement",
+        "movement-TEA-3",
+        "twice",
+    )
+    [brought] = asked.movements
+    assert (brought.movement_id, brought.quantity_units) == ("movement-TEA-3", -2)
+    [sent_on] = command_input(asked).movements
+    assert sent_on == voided_movement(ledger[1])
+
+
+def test_a_scan_that_nobody_knows_is_not_sent(sent: list[Command], ledger: list[Movement]) -> None:
+    """Nor one that may be either of two; the answer says which."""
+    result = RUNNER.invoke(command.app, ["void", "scanner-1/b1/7"])
+    assert (result.exit_code, result.output) == (1, "the ledger has no scanner-1/b1/7\n")
+    ledger += [_movement(3), _movement(4)]
+    result = RUNNER.invoke(command.app, ["void", "scanner-1/b1/7"])
+    assert result.exit_code == 1
+    assert "void one of movement-TEA-3, movement-TEA-4" in result.output
+    assert sent == []
 
 
 def test_the_same_command_twice_has_two_ids(sent: list[Command]) -> None:
