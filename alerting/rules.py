@@ -17,6 +17,7 @@ _TITLES: Final = {
     "need_opened": "Replenishment needed",
     "transfer_lost": "Transfer lost",
     "transfer_proposed": "Transfer to approve",
+    "count_waiting": "Count to approve",
 }
 
 

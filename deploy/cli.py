@@ -41,6 +41,7 @@ SUB_COMMANDS: Final = (
     SubCommand("catalog", "app", "Sites, lanes, SKUs, devices, policies: load, show."),
     SubCommand("stock", "app", "Opening stock: import."),
     SubCommand("command", "app", "Approve, reject and change transfers, as a person."),
+    SubCommand("count", "app", "Counts: where they pay, sessions, approval."),
     SubCommand("simulate", "simulate", "Simulated sensors, gateways, shoppers and staff."),
     SubCommand("replay", "replay", "Send a real order log through the whole path."),
     SubCommand("verify", "verify", "Compare the live table with the oracle of true stock."),

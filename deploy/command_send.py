@@ -1,14 +1,19 @@
-"""Sends one command to the stock fold and waits a little for the answer in `events`."""
+"""Sends one command to the stock or planning fold and waits a little for the answer in `events`."""
 
 import asyncio
 
+import msgspec
+
 from deploy.catalog_load import input_time_ms, installation_of, read_catalog
 from ingest.contracts.commands import ANSWER_WAIT_MS, Command, command_input, command_sku
+from ingest.contracts.count_commands import CountCommand
 from ingest.contracts.settings import KafkaSettings
-from ingest.contracts.topics import EVENTS, INPUTS
+from ingest.contracts.topics import EVENTS, INPUTS, PLANS
 from ingest.frames import INPUT_FRAMES
 from ingest.partitions import partition_of
+from streams.contracts.counts import CountAsked
 from streams.contracts.events import EVENT_FRAMES, CommandAccepted, CommandRefused
+from streams.contracts.plans import PLAN_FRAMES
 from streams.engine.adapters.reader import RecordWriter, TopicReader, TopicRecord, end_offsets
 
 Answer = CommandAccepted | CommandRefused
@@ -36,13 +41,44 @@ async def send_command(
     frame = INPUT_FRAMES.encode(
         [command_input(command)], received_at_ms=input_time_ms(installation, now_ms)
     )
+    place = (INPUTS.name, partition)
+    return await _asked(kafka, place, frame, command.command_id, wait_ms=wait_ms)
+
+
+async def send_count(
+    kafka: KafkaSettings, command: CountCommand, *, now_ms: int, wait_ms: int = ANSWER_WAIT_MS
+) -> Answer | None:
+    """Write a command to a count session and return its answer; None where none came in time.
+
+    Args:
+        kafka: Where Kafka is.
+        command: What is asked.
+        now_ms: Wall clock, UTC milliseconds; not used where time is driven.
+        wait_ms: How long to wait for the answer.
+
+    Raises:
+        InstallationError: The installation was never recorded, or a topic is missing.
+        KafkaError: Kafka can't be read or written.
+    """
+    installation = installation_of(await read_catalog(kafka))
+    asked = CountAsked(**{**command.model_dump(), "skus": list(command.skus)})
+    if installation.time == "driven":  # a person's clock says nothing there
+        asked = msgspec.structs.replace(asked, counted_at_ms=0)
+    frame = PLAN_FRAMES.encode([asked], received_at_ms=input_time_ms(installation, now_ms))
+    place = (PLANS.name, partition_of(command.site, installation.partition_count))
+    return await _asked(kafka, place, frame, command.command_id, wait_ms=wait_ms)
+
+
+async def _asked(
+    kafka: KafkaSettings, place: tuple[str, int], frame: bytes, command_id: str, *, wait_ms: int
+) -> Answer | None:
     before = await end_offsets(kafka, EVENTS.name)
     async with TopicReader(kafka, EVENTS.name, from_offsets=before) as events:
         async with RecordWriter(kafka) as writer:
-            await writer.write(INPUTS.name, partition, None, frame)
+            await writer.write(*place, None, frame)
         try:
             async with asyncio.timeout(wait_ms / 1_000):
-                return await _answer(events, command.command_id)
+                return await _answer(events, command_id)
         except TimeoutError:
             return None
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import sqrt
 from typing import Final
 
+from streams.contracts.counts import CountLineChanged, CountSessionChanged
 from streams.contracts.events import (
     BreachCleared,
     BreachOpened,
@@ -40,6 +41,8 @@ def entity_of(event: StreamEvent) -> str:
             return event.transfer.transfer_id
         case NeedChanged():
             return event.need.need_id
+        case CountLineChanged() | CountSessionChanged():
+            return event.session_id
         case _:
             return ""
 
@@ -85,9 +88,25 @@ def explained(events: Sequence[StreamEvent]) -> list[str]:
                     need.decided_from,
                     told=bool(lines),
                 )
+            case CountSessionChanged():
+                lines_now = ", ".join(f"{number} {one}" for one, number in event.lines.items())
+                by = event.actor or "time"
+                lines.append(f"{_time(event.at_ms)} {event.state}, by {by}: {lines_now}")
+            case CountLineChanged():
+                lines += _count_line(event)
             case _:
                 pass
     return lines
+
+
+def _count_line(event: CountLineChanged) -> list[str]:
+    why = f": {event.reason}" if event.reason else ""
+    return _decision(
+        "",
+        f"{_time(event.at_ms)} {event.sku} {event.state}, by {event.actor or 'nobody'}{why}",
+        event.decided_from if event.state in {"counted", "waiting"} else {},
+        told=True,
+    )
 
 
 def _decision(head: str, what: str, numbers: Mapping[str, int], *, told: bool) -> list[str]:

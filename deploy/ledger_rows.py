@@ -18,6 +18,7 @@ RowFormat = Literal["csv", "json"]
 Row = Mapping[str, str | int | bool]
 NETWORK: Final = ""
 """The site of the row that sums all sites, and the SKU of every row that sums all SKUs."""
+_SUMMED: Final = {"site": "network", "sku": "all"}
 
 
 def balance_rows(balances: dict[BalanceKey, Balance]) -> Iterator[Row]:
@@ -105,6 +106,6 @@ def rows_table(title: str, rows: Iterable[Row]) -> Table:
         if not table.columns:
             for name, value in row.items():
                 table.add_column(name, justify="right" if isinstance(value, int) else "left")
-        site, sku = row["site"] or "network", row["sku"] or "all"
-        table.add_row(*(escape(str(one)) for one in {**row, "site": site, "sku": sku}.values()))
+        shown = {name: value or _SUMMED.get(name, value) for name, value in row.items()}
+        table.add_row(*(escape(str(one)) for one in shown.values()))
     return table

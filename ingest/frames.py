@@ -13,6 +13,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
+from ingest.contracts.counts import CountLineInput, CountSensed
 from ingest.contracts.errors import FrameError
 from ingest.contracts.voids import VoidedMovement
 
@@ -233,6 +234,10 @@ class PolicyRecord(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False
     reorder_units_max: int | None = None
     capacity_units: int | None = None
     stockout_horizon_ms: int | None = None
+    count_tolerance_units: int | None = None
+    count_tolerance_permille: int | None = None
+    count_tolerance_minor: int | None = None
+    count_sensed: CountSensed | None = None
 
 
 class SupplierRecord(msgspec.Struct, frozen=True, array_like=True, tag=6, gc=False):
@@ -330,6 +335,7 @@ InputItem = (
     | BarrierInput
     | InstallationInput
     | OrderLineInput
+    | CountLineInput
 )
 
 ItemT = TypeVar("ItemT")

@@ -146,7 +146,7 @@ def _send(verb: CommandVerb, actor: str, reason: str, **fields: object) -> None:
     command_id = str(uuid.uuid4())
     given = {"command_id": command_id, "verb": verb, "reason": reason, **fields}
     try:
-        asked = Command.model_validate({**given, "actor": actor or _login_name()})
+        asked = Command.model_validate({**given, "actor": actor or login_name()})
     except ValidationError as error:
         typer.echo(refusal_sentence(error), err=True)
         raise typer.Exit(REFUSED_CODE) from error
@@ -157,7 +157,12 @@ def _send(verb: CommandVerb, actor: str, reason: str, **fields: object) -> None:
     raise typer.Exit(code)
 
 
-def _login_name() -> str:
+def login_name() -> str:
+    """Return who sits at this terminal.
+
+    Raises:
+        SettingsError: The user id has no name, as in containers.
+    """
     try:
         return getpass.getuser()
     except (KeyError, OSError) as error:  # a user id without a name, as in containers

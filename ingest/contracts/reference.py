@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ingest.contracts.counts import CountSensed
 from ingest.contracts.events import (
     IDENTIFIER_LENGTH_MAX,
     QUANTITY_UNITS_MAX,
@@ -215,6 +216,16 @@ class Policy(_Entity):
     stockout_horizon_ms: DurationMs | None = None
     """A stockout is foretold so long before it, also where thresholds are fixed. Said nowhere: the
     lead time and the dwell, where thresholds are computed."""
+    count_tolerance_units: Units | None = None
+    """A larger difference between count and book waits for approval; so do the next two, each by
+    itself. Said nowhere: every difference is booked, and only an exact one is within tolerance."""
+    count_tolerance_permille: Annotated[int, Field(ge=0, le=1_000)] | None = None
+    """Of what the book expected."""
+    count_tolerance_minor: Money | None = None
+    """At moving-average cost."""
+    count_sensed: CountSensed | None = None
+    """What a count does with a shelf whose sensors agree with the book within the tolerance: `skip`
+    it, or `prefill` what they see, except in a blind count. Said nowhere: `count`."""
 
     @model_validator(mode="after")
     def _scope_names(self) -> "Policy":

@@ -21,6 +21,7 @@ ALERT_KINDS: Final[tuple[str, ...]] = (
     "need_opened",
     "transfer_lost",
     "transfer_proposed",
+    "count_waiting",
 )
 """All that the folds raise. Records keep a plain text: an older reader takes a newer kind."""
 

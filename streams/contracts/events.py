@@ -5,6 +5,7 @@ from typing import Final, Literal
 import msgspec
 
 from ingest.frames import FrameCodec
+from streams.contracts.counts import CountLineChanged, CountSessionChanged
 from streams.contracts.state import BreachKind, Need, Transfer
 
 
@@ -172,6 +173,8 @@ StreamEvent = (
     | CommandRefused
     | BarrierPassed
     | ThresholdChanged
+    | CountLineChanged
+    | CountSessionChanged
 )
 
 EVENT_FRAMES: Final[FrameCodec[StreamEvent]] = FrameCodec(StreamEvent)

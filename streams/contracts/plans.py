@@ -9,6 +9,7 @@ from typing import Final, Literal
 import msgspec
 
 from ingest.frames import FrameCodec, TickInput
+from streams.contracts.counts import CountAsked, CountLineAnswered
 
 
 class ShipmentLine(msgspec.Struct, frozen=True, array_like=True, tag=1, kw_only=True):
@@ -32,7 +33,7 @@ class ShipmentLineWithdrawn(msgspec.Struct, frozen=True, array_like=True, tag=2,
     at_ms: int
 
 
-PlanItem = ShipmentLine | ShipmentLineWithdrawn | TickInput
+PlanItem = ShipmentLine | ShipmentLineWithdrawn | TickInput | CountLineAnswered | CountAsked
 """A tick has tag 7 in every input log."""
 
 PLAN_FRAMES: Final[FrameCodec[PlanItem]] = FrameCodec(PlanItem)

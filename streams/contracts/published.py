@@ -12,7 +12,7 @@ from typing import Any, Final, Union, get_args, get_origin
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from streams.contracts import alerts, demand, events, ledger, plans, state, voids
+from streams.contracts import alerts, counts, demand, events, ledger, plans, state, voids
 
 _CONFIG: Final = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -55,6 +55,8 @@ PUBLISHED: Final[dict[str, tuple[type[msgspec.Struct], ...]]] = {
         demand.Demand,
         demand.LeadTime,
         voids.Voided,
+        counts.CountRecord,
+        counts.CountLine,
     ),
     "shelfstream.movements": (ledger.Movement,),
     "shelfstream.events": (
@@ -67,8 +69,10 @@ PUBLISHED: Final[dict[str, tuple[type[msgspec.Struct], ...]]] = {
         events.CommandRefused,
         events.BarrierPassed,
         events.ThresholdChanged,
+        counts.CountLineChanged,
+        counts.CountSessionChanged,
     ),
-    "shelfstream.plan-state": (plans.Shipment, plans.LaneBook),
+    "shelfstream.plan-state": (plans.Shipment, plans.LaneBook, counts.CountSession),
     "shelfstream.alerts": (alerts.Alert,),
     "shelfstream.deliveries": (alerts.Delivery,),
 }

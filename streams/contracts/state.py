@@ -18,6 +18,7 @@ from ingest.frames import (
     SkuRecord,
     SupplierRecord,
 )
+from streams.contracts.counts import COUNT, COUNT_LINE, CountLine, CountRecord
 from streams.contracts.demand import Demand, LeadTime
 from streams.contracts.voids import VOIDED, Voided
 
@@ -358,6 +359,8 @@ STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
     DEMAND: Demand,
     LEAD_TIME: LeadTime,
     VOIDED: Voided,
+    COUNT: CountRecord,
+    COUNT_LINE: CountLine,
 }
 """The struct behind each kind of key; `reference` records are a tagged union, see `Reference`."""
 

@@ -45,6 +45,9 @@ def post(
     level.updated_at_ms = now_ms
     sku, site = sku_site = level.sku, level.site
     store.levels.dirty[sku_site] = None
+    if store.counting and sku_site in store.counting:
+        store.counting[sku_site].append((effective_at_ms, quantity_units, cause))
+        store.touched[sku_site] = None
     calm = store.calm.get(sku_site)
     if calm is None or not calm[0] <= after_units <= calm[1]:
         store.touched[sku_site] = None
@@ -232,23 +235,46 @@ def correct_scan(store: Store, scan: ScanInput) -> None:
     delta_units = scan.quantity_units
     if scan.action == "count":
         delta_units -= level.on_hand_units
-    if delta_units < 0:
-        cost_minor = unit_cost_minor(store, scan.sku)
-        value_minor = -issue_value_minor(level, -delta_units, cost_minor)
-        flags = negative_flags(store, level, -delta_units)
-    else:
-        total_minor = delta_units * average_cost_minor(store, level)
-        value_minor = receipt_value_minor(level, delta_units, total_minor)
-        flags = []
-    post(
+    correct(
         store,
         level,
         scan.action,
         delta_units,
-        value_minor,
         cause=scan_cause(scan.source, scan.boot, scan.seq),
         effective_at_ms=scan.observed_at_ms,
         lot=scan.lot,
+    )
+
+
+def correct(
+    store: Store,
+    level: Level,
+    kind: MovementKind,
+    delta_units: int,
+    *,
+    cause: str,
+    effective_at_ms: int,
+    lot: str = "",
+    flags: list[str] | None = None,
+) -> None:
+    """Book a difference: what is found comes in at the average, what is missing leaves at it."""
+    flags = flags or []
+    if delta_units < 0:
+        cost_minor = unit_cost_minor(store, level.sku)
+        value_minor = -issue_value_minor(level, -delta_units, cost_minor)
+        flags = [*flags, *negative_flags(store, level, -delta_units)]
+    else:
+        total_minor = delta_units * average_cost_minor(store, level)
+        value_minor = receipt_value_minor(level, delta_units, total_minor)
+    post(
+        store,
+        level,
+        kind,
+        delta_units,
+        value_minor,
+        cause=cause,
+        effective_at_ms=effective_at_ms,
+        lot=lot,
         flags=flags,
     )
 

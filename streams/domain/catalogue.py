@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from ingest.contracts.counts import CountSensed
 from ingest.frames import (
     Autonomy,
     LaneRecord,
@@ -76,6 +77,10 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     capacity_units: int | None = None
     stockout_horizon_ms: int = 0
     """0: lead time and dwell, where thresholds are computed."""
+    count_tolerance_units: int | None = None
+    count_tolerance_permille: int | None = None
+    count_tolerance_minor: int | None = None
+    count_sensed: CountSensed = "count"
     threshold_number: int = 0
     """Of the computed threshold that stands in `min_units` and `max_units`; 0 for the policy's."""
     foretold_units: int | None = None

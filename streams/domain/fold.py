@@ -7,6 +7,7 @@ has become due by now is done. None of it depends on where frames end or drains 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from ingest.contracts.counts import CountLineInput
 from ingest.contracts.errors import InstallationError
 from ingest.frames import (
     INPUT_FRAMES,
@@ -23,10 +24,11 @@ from ingest.frames import (
     StatusInput,
     TickInput,
 )
+from streams.contracts.counts import COUNT_LINE
 from streams.contracts.events import BarrierPassed
 from streams.contracts.state import COMMAND, LEVEL, NEED, ORDER_LINE, SEPARATOR, SKU, TRANSFER
 from streams.contracts.voids import VOIDED
-from streams.domain import breaches, needs, sensing, transfers
+from streams.domain import breaches, counts, needs, sensing, transfers
 from streams.domain.commands import ANSWERS_KEPT_MS, apply_command, forget_answered
 from streams.domain.devices import apply_device_status
 from streams.domain.openings import apply_opening
@@ -66,6 +68,9 @@ class StockFold:
                 store.shares.add(name)
             elif kind in _DUE_MS:
                 timed.append((kind, name))
+                if kind == COUNT_LINE:
+                    sku, _, site = name.partition(SEPARATOR)
+                    store.counting[sku, site] = []
         for number, timer_key in enumerate(timed):
             _arm_restored(store, timer_key)
             if number % RECORDS_CACHED_MAX == 0:  # or all of them would stand decoded
@@ -123,6 +128,8 @@ def _assess_touched(store: Store) -> None:
     while store.touched:
         touched, store.touched = store.touched, {}
         for sku_site in touched:
+            if sku_site in store.counting:
+                counts.follow(store, *sku_site)
             level = store.levels.cache.get(sku_site) or store.levels.get(sku_site)
             if level is None:
                 continue
@@ -258,6 +265,7 @@ _DUE_MS: Final[dict[str, Callable[[Store, str], int]]] = {
     ORDER_LINE: _order_line_due_ms,
     ROUND: round_due_ms,
     VOIDED: voided_due_ms,
+    COUNT_LINE: counts.line_due_ms,
 }
 
 _HANDLERS: Final[dict[type, Handler]] = {
@@ -268,6 +276,7 @@ _HANDLERS: Final[dict[type, Handler]] = {
     ReferenceInput: _unobserved(apply_reference),
     OpeningInput: _unobserved(apply_opening),
     OrderLineInput: _unobserved(apply_order_line),
+    CountLineInput: _unobserved(counts.apply_count_line),
     TickInput: _apply_tick,
     BarrierInput: _apply_barrier,
     InstallationInput: _apply_installation,
@@ -282,4 +291,5 @@ _TIMER_ACTIONS: Final[dict[str, Callable[..., int]]] = {
     BUCKET: _arm_bucket,
     ROUND: go_round,
     VOIDED: forget_voided,
+    COUNT_LINE: counts.forget_line,
 }

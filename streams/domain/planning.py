@@ -10,6 +10,7 @@ from typing import Final
 from ingest.contracts.topics import DAY_MS, INPUTS
 from ingest.frames import INPUT_FRAMES, CommandInput
 from ingest.partitions import partition_of
+from streams.contracts.counts import CountAsked, CountLineAnswered
 from streams.contracts.plans import (
     LANE,
     PLAN_FRAMES,
@@ -22,6 +23,7 @@ from streams.contracts.plans import (
     ShipmentLineWithdrawn,
 )
 from streams.contracts.state import CLOCK, SEPARATOR, key, sku_of
+from streams.domain.count_sessions import COUNT_STRUCTS, CountSessions
 from streams.engine.table import RecordTable
 from streams.engine.timed import TimedFold
 
@@ -31,7 +33,7 @@ SHIPMENT_LINES_MAX: Final = 500
 SHIPMENT_KEPT_MS: Final = 7 * DAY_MS
 """A closed shipment leaves the state so long after its closing time."""
 
-_STRUCTS: Final = {SHIPMENT: Shipment, LANE: LaneBook, CLOCK: PlanClock}
+_STRUCTS: Final = {SHIPMENT: Shipment, LANE: LaneBook, CLOCK: PlanClock, **COUNT_STRUCTS}
 _CLOCK_KEY: Final = key(CLOCK)
 
 
@@ -42,16 +44,23 @@ class PlanningFold(TimedFold[PlanItem]):
         """Take the installation's partition count: commands go to the partition of their SKU."""
         super().__init__(PLAN_FRAMES, RecordTable(_STRUCTS, SEPARATOR), _CLOCK_KEY)
         self._partition_count = partition_count
+        self._counts = CountSessions(self, partition_count)
 
     def apply(self, item: PlanItem) -> None:
-        """Let a line join or leave the collecting shipment of its lane."""
+        """Let a line join or leave the collecting shipment of its lane; count sessions go on."""
         if isinstance(item, ShipmentLine):
             self._join(item)
         elif isinstance(item, ShipmentLineWithdrawn):
             self._leave(item)
+        elif isinstance(item, CountAsked):
+            self._counts.ask(item)
+        elif isinstance(item, CountLineAnswered):
+            self._counts.note(item)
 
     def wake(self, name: str) -> None:
         """Close the shipment whose time has come, or drop one that closed long ago."""
+        if self._counts.wake(name):
+            return
         shipment: Shipment = self.table.get(key(SHIPMENT, name))
         if shipment.state == "collecting":
             self._close(shipment)
@@ -59,9 +68,10 @@ class PlanningFold(TimedFold[PlanItem]):
             self.table.delete(key(SHIPMENT, name))
 
     def rebuild(self) -> None:
-        """Set a timer for each shipment in the table."""
+        """Set a timer for each shipment and count session in the table."""
         for _, shipment in self.table.of_kind(SHIPMENT):
             self._set_timer(shipment)
+        self._counts.rebuild()
 
     def clock_record(self) -> PlanClock:
         """Return the record that keeps this partition's now."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ingest.frames import ScanInput
-from streams.domain import book, carriage, needs
+from streams.domain import book, carriage, counts, needs
 from streams.domain.store import Store
 from streams.domain.windows import SourceLanes
 
@@ -38,7 +38,7 @@ _ACTIONS: Final[dict[str, Callable[[Store, ScanInput], None]]] = {
     "sale": book.issue_scan,
     "waste": book.issue_scan,
     "adjust": book.correct_scan,
-    "count": book.correct_scan,
+    "count": counts.count_scan,
     "open": book.open_scan,
     "dispatch": carriage.dispatch_scan,
     "arrive": carriage.arrive_scan,

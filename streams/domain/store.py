@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from ingest.frames import SkuRecord
+from streams.contracts.counts import COUNT, COUNT_LINE, CountLine, CountRecord
 from streams.contracts.demand import Demand, LeadTime
 from streams.contracts.state import (
     CLOCK,
@@ -198,6 +199,8 @@ class Store:
             _parts(LEAD_TIME), _decoder(LeadTime)
         )
         self.voided: Records[str, Voided] = Records(_named(VOIDED), _decoder(Voided))
+        self.counts: Records[str, CountRecord] = Records(_named(COUNT), _decoder(CountRecord))
+        self.count_lines: Records[str, CountLine] = Records(_named(COUNT_LINE), _decoder(CountLine))
         self._clock_written = Clock()
         self.catalogue = Catalogue()
         self.timers = Timers()
@@ -214,6 +217,9 @@ class Store:
         """Channels of decoded levels, by SKU, site and name; only an aid, no part of the state."""
         self.fresher: dict[str, None] = {}
         """Those that said again what was known since the last drain: their levels are changed."""
+        self.counting: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
+        """Counted levels, and what the input in hand moved there: when, how much, by which cause;
+        only an aid."""
         self.skus: dict[str, None] = {}
         """SKUs that have a book in this partition."""
         self.shares = Shares()
@@ -235,6 +241,7 @@ class Store:
         self.calm = {}
         self.channels = {}
         self.fresher = {}
+        self.counting = {}
         self.skus = {}
         self.shares = Shares()
 
@@ -339,4 +346,6 @@ class Store:
             self.demands,
             self.lead_times,
             self.voided,
+            self.counts,
+            self.count_lines,
         )

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
+from ingest.contracts.counts import CountLineAction, CountLineInput
 from ingest.frames import (
     TAG_DIGEST_BYTES,
     BarrierInput,
@@ -31,7 +32,8 @@ from ingest.frames import (
     SupplierRecord,
     TickInput,
 )
-from streams.contracts.state import NEED, TRANSFER, key_parts
+from streams.contracts.counts import COUNT_LINE, CountLine
+from streams.contracts.state import NEED, TRANSFER, decode, key_parts
 from streams.domain.days import DAY_MS
 from streams.scan_movements import ScanFinder, lead_of, voided_movement
 from tests.unit.streams.builders import T0, Story
@@ -55,6 +57,7 @@ FIRST: Final[list[InputItem]] = [
             autonomy="auto",
             hysteresis_units=1,
             thresholds="computed",
+            count_tolerance_units=3,
         ),
     ),
     *(
@@ -195,6 +198,37 @@ def _order(draw: Random, _story: Story) -> InputItem:
     )
 
 
+_COUNT_ACTIONS: Final[tuple[CountLineAction, ...]] = (
+    *("open", "enter", "enter", "enter", "approve", "recount", "close"),
+)
+
+
+def _count(draw: Random, story: Story) -> InputItem:
+    session_id, sku, site = draw.choice(("count-hall-1", "count-hall-2")), "milk", "hall"
+    known = sorted(raw for raw in story.state if key_parts(raw)[0] == COUNT_LINE)
+    action: CountLineAction = draw.choice(_COUNT_ACTIONS)
+    units = draw.randint(0, 20)
+    if action == "open" or not known or draw.random() < 0.1:
+        sku, site = draw.choice(SKUS), draw.choice(SITES)
+        action = action if draw.random() < 0.2 else "open"
+    else:
+        raw = draw.choice(known)
+        line = decode(raw, story.state[raw])
+        assert isinstance(line, CountLine)
+        session_id, sku, site = line.session_id, line.sku, line.site
+        units = max(0, story.level(site, sku).on_hand_units + draw.randint(-5, 5))
+    return CountLineInput(
+        session_id=session_id,
+        sku=sku,
+        site=site,
+        action=action,
+        actor=draw.choice(("ann", "bob")),
+        quantity_units=units,
+        counted_at_ms=draw.choice((0, 0, T0, story.now_ms - draw.randint(0, 200))),
+        blind=draw.random() < 0.3,
+    )
+
+
 def _opening(draw: Random, _story: Story) -> InputItem:
     return OpeningInput(
         draw.choice(("import-1", "import-2")),
@@ -233,6 +267,10 @@ def _policy(draw: Random) -> PolicyRecord:
         reorder_units_max=draw.choice((None, 9)),
         capacity_units=draw.choice((None, 30)),
         stockout_horizon_ms=draw.choice((None, DAY_MS)),
+        count_tolerance_units=draw.choice((None, None, 2)),
+        count_tolerance_permille=draw.choice((None, None, 100)),
+        count_tolerance_minor=draw.choice((None, None, 300)),
+        count_sensed=draw.choice((None, "count", "prefill", "skip")),
     )
 
 
@@ -276,6 +314,7 @@ _KINDS: Final[tuple[tuple[Callable[[Random, Story], InputItem], int], ...]] = (
     (_status, 2),
     (_command, 7),
     (_void, 2),
+    (_count, 4),
     (_order, 2),
     (_opening, 1),
     (_reference, 2),

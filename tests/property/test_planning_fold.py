@@ -6,8 +6,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.contracts.topics import INPUTS
-from ingest.frames import INPUT_FRAMES, TickInput
+from ingest.contracts.topics import EVENTS, INPUTS
+from ingest.frames import INPUT_FRAMES, CommandInput, TickInput
+from streams.contracts.counts import CountAsked, CountLineAnswered
+from streams.contracts.events import EVENT_FRAMES
 from streams.contracts.plans import PLAN_FRAMES, ShipmentLine
 from streams.planning import planning_spec
 from tests.folds import FoldRun, run_cut, run_whole
@@ -31,6 +33,37 @@ ITEMS = st.one_of(
         SITES,
     ),
     st.builds(TickInput, TIMES),
+    st.builds(
+        lambda number, verb, skus, session, actor, ttl_ms: CountAsked(
+            command_id=f"c{number}",
+            verb=verb,
+            site="hub",
+            actor=actor,
+            session_id="" if verb == "open" else f"count-hub-{session}",
+            skus=skus if verb == "open" else skus[:1],
+            ttl_ms=ttl_ms,
+        ),
+        st.integers(0, 40),
+        st.sampled_from(["open", "enter", "approve", "recount", "close", "cancel"]),
+        st.permutations(["milk", "tea", "salt"]),
+        st.integers(1, 2),
+        st.sampled_from(["ann", "bob"]),
+        st.sampled_from([30_000, 200_000]),
+    ),
+    st.builds(
+        lambda sku, state, session, at_ms: CountLineAnswered(
+            session_id=f"count-hub-{session}",
+            sku=sku,
+            site="hub",
+            state=state,
+            at_ms=at_ms,
+            counted_by="ann",
+        ),
+        st.sampled_from(["milk", "tea"]),
+        st.sampled_from(["open", "prefilled", "skipped", "waiting", "recount", "counted"]),
+        st.integers(1, 2),
+        TIMES,
+    ),
 )
 FRAMES = st.lists(st.tuples(TIMES, st.lists(ITEMS, min_size=1, max_size=5)), max_size=12)
 CUTS = st.lists(st.sampled_from(["nothing", "drain", "restore"]), max_size=60)
@@ -48,6 +81,7 @@ def test_state_and_commands_depend_on_the_items_alone(frames: Any, cuts: list[st
     run_cut(cut, frames, cuts)
     assert cut.state == whole.state
     assert cut.said_when(INPUTS.name, INPUT_FRAMES) == whole.said_when(INPUTS.name, INPUT_FRAMES)
+    assert cut.said_when(EVENTS.name, EVENT_FRAMES) == whole.said_when(EVENTS.name, EVENT_FRAMES)
 
 
 @given(FRAMES)
@@ -55,7 +89,8 @@ def test_a_transfer_is_told_once_a_line_and_each_command_id_once(frames: Any) ->
     """Command ids never repeat, and a transfer has at most a command for each of its lines."""
     run = _run()
     run_whole(run, [*frames, (10**9, [TickInput(10**9)])])
-    commands = run.said(INPUTS.name, INPUT_FRAMES)
+    said = run.said(INPUTS.name, INPUT_FRAMES)
+    commands = [item for item in said if isinstance(item, CommandInput)]
     ids = Counter(command.command_id for command in commands)
     assert all(count == 1 for count in ids.values())
     lines = Counter(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ingest.frames import ScanInput
 from streams.contracts.events import CommandAccepted
+from streams.contracts.ledger import scan_cause
 from streams.periods import Period, TableCut, all_hold
 from tests.property.fold_scripts import SITES, SKUS, Step, run, scripts, void_command
 from tests.unit.streams.builders import Story
@@ -55,13 +56,17 @@ def test_a_void_restores_units_and_money(script: list[Step], scan: ScanInput) ->
     """A scan that is taken back at once leaves all books, and what is on its way, as they were."""
     story = run(script)
     before, lost = _stock(story), sum(one.lost_units for one in story.transfers())
+    known = len(story.movements())
     story.tell(scan)
-    booked = story.movements()[-1]
     if sum(one.lost_units for one in story.transfers()) != lost:
         return  # what was found by it stays found
-    command = void_command(story, booked.movement_id, "the-void")
+    cause = scan_cause(scan.source, scan.boot, scan.seq)
+    command = void_command(story, cause, "the-void")
     story.tell(command)
-    if any(event.command_id == "the-void" for event in story.events(CommandAccepted)):
+    counted = {one.cause for one in story.movements()[known:] if one.kind == "count"} - {cause}
+    if not counted and any(  # a count that knows better books the scan out by itself
+        event.command_id == "the-void" for event in story.events(CommandAccepted)
+    ):
         assert _stock(story) == before
     voided = _stock(story)
     story.tell(msgspec.structs.replace(command, command_id="again"))

@@ -1,0 +1,209 @@
+"""`shelfstream count`: where a count pays, and count sessions.
+
+Exit code 0: done, or accepted; 1: refused; 2: it could not be asked; 3: no answer yet, the command
+stands in the log and is pending.
+"""
+
+import asyncio
+import os
+import time
+import uuid
+from typing import Annotated, Final, NoReturn
+
+import msgspec
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from deploy.command_send import send_count
+from deploy.commands.command import (
+    REFUSED_CODE,
+    ActorOption,
+    ReasonOption,
+    answer_sentence,
+    login_name,
+    refusal_sentence,
+)
+from deploy.commands.ledger import moment_ms
+from deploy.count_rows import line_rows, session_rows, sessions_of
+from deploy.ledger_rows import Row, rows_table
+from ingest.contracts.count_commands import CountCommand
+from ingest.contracts.counts import COUNT_LINES_MAX, CountVerb
+from ingest.contracts.settings import KafkaSettings, load
+from ingest.contracts.topics import PLAN_STATE, STOCK
+from streams.contracts.counts import CountSession
+from streams.contracts.state import sku_of
+from streams.count_list import CountList, CountWorth
+from streams.engine.adapters.reader import read_topic
+
+HOUR_MS: Final = 3_600_000
+
+app = typer.Typer(no_args_is_help=True, help="Counts: where they pay, and sessions.")
+
+SiteOption = Annotated[str, typer.Option("--site", help="Where it is counted.")]
+SessionArgument = Annotated[str, typer.Argument(help="Such as count-SITE-3.")]
+SkuArgument = Annotated[str, typer.Argument(help="The article.")]
+AtOption = Annotated[
+    str, typer.Option("--at", help="When the counter looked, if not now: 2026-11-01T08:05, UTC.")
+]
+TopOption = Annotated[
+    int, typer.Option("--top", min=1, max=COUNT_LINES_MAX, help="So many of the list.")
+]
+
+
+@app.callback()
+def count() -> None:
+    """Count sessions live in the planning fold; what they find is booked by the stock fold."""
+
+
+@app.command("list")
+def list_worth(site: SiteOption, top: TopOption = 20) -> None:
+    """Show where a count pays: expected error of the record times the value of a unit."""
+    worth = asyncio.run(_ranked(_kafka(), site))[:top]
+    _print("Where a count pays", [msgspec.structs.asdict(one) for one in worth])
+
+
+@app.command("open")
+def open_session(
+    site: SiteOption,
+    skus: Annotated[list[str] | None, typer.Argument(help="What is counted.")] = None,
+    top: Annotated[
+        int, typer.Option("--top", min=0, max=COUNT_LINES_MAX, help="Also so many of the list.")
+    ] = 0,
+    *,
+    blind: Annotated[bool, typer.Option("--blind", help="Show nobody what is expected.")] = False,
+    hours: Annotated[int, typer.Option("--hours", min=1, max=336, help="Then it expires.")] = 24,
+    actor: ActorOption = "",
+    reason: ReasonOption = "",
+) -> None:
+    """Open a session for articles of a site; the answer names it."""
+    wanted = list(skus or [])
+    if top:
+        ranked = [one.sku for one in asyncio.run(_ranked(_kafka(), site))]
+        wanted += [sku for sku in ranked if sku not in wanted][:top]
+    fields = {"skus": tuple(wanted), "blind": blind, "ttl_ms": hours * HOUR_MS}
+    _send("open", site, actor, reason, **fields)
+
+
+@app.command()
+def enter(
+    session: SessionArgument,
+    sku: SkuArgument,
+    units: Annotated[int, typer.Argument(min=0, help="What is there, base units.")],
+    at: AtOption = "",
+    actor: ActorOption = "",
+) -> None:
+    """Enter what was counted; it is compared with the book of that time."""
+    counted_at_ms = moment_ms(at) if at else _now_ms()
+    fields = {"skus": (sku,), "quantity_units": units, "counted_at_ms": counted_at_ms}
+    _send_to(session, "enter", actor, "", **fields)
+
+
+@app.command()
+def zero(session: SessionArgument, sku: SkuArgument, actor: ActorOption = "") -> None:
+    """Confirm that the shelf is empty."""
+    _send_to(session, "enter", actor, "", skus=(sku,), counted_at_ms=_now_ms())
+
+
+@app.command()
+def approve(
+    session: SessionArgument, sku: SkuArgument, actor: ActorOption = "", reason: ReasonOption = ""
+) -> None:
+    """Book a difference that waits; whoever counted it can't."""
+    _send_to(session, "approve", actor, reason, skus=(sku,))
+
+
+@app.command()
+def recount(
+    session: SessionArgument, sku: SkuArgument, actor: ActorOption = "", reason: ReasonOption = ""
+) -> None:
+    """Ask for another look in place of an approval."""
+    _send_to(session, "recount", actor, reason, skus=(sku,))
+
+
+@app.command()
+def close(session: SessionArgument, actor: ActorOption = "", reason: ReasonOption = "") -> None:
+    """Close a session of which nothing waits; what was not counted is missed."""
+    _send_to(session, "close", actor, reason)
+
+
+@app.command()
+def cancel(session: SessionArgument, actor: ActorOption = "", reason: ReasonOption = "") -> None:
+    """End a session; what waits is not booked."""
+    _send_to(session, "cancel", actor, reason)
+
+
+@app.command()
+def show(
+    session: Annotated[str, typer.Argument(help="Such as count-SITE-3; all if empty.")] = "",
+    site: Annotated[str, typer.Option("--site", help="Only of this site.")] = "",
+    *,
+    review: Annotated[
+        bool, typer.Option("--review", help="For who approves: also a blind count's numbers.")
+    ] = False,
+) -> None:
+    """Show sessions, or the lines of one."""
+    found = asyncio.run(_sessions(_kafka()))
+    if not session:
+        _print("Counts", session_rows(one for one in found if site in {"", one.site}))
+        return
+    named = [one for one in found if one.session_id == session]
+    if not named:
+        _refuse(f"there is no count {session}")
+    _print(f"{session}: {named[0].state}", line_rows(named[0], review=review))
+
+
+def _send_to(session: str, verb: CountVerb, actor: str, reason: str, **fields: object) -> None:
+    try:
+        site = sku_of(session)  # the site stands where other ids have the article
+    except ValueError:
+        _refuse(f"{session!r} is no count such as count-SITE-3")
+    _send(verb, site, actor, reason, session_id=session, **fields)
+
+
+def _send(verb: CountVerb, site: str, actor: str, reason: str, **fields: object) -> None:
+    command_id = str(uuid.uuid4())
+    given = {"command_id": command_id, "verb": verb, "site": site, "reason": reason, **fields}
+    try:
+        asked = CountCommand.model_validate({**given, "actor": actor or login_name()})
+    except ValidationError as error:
+        _refuse(refusal_sentence(error))
+    answer = asyncio.run(send_count(_kafka(), asked, now_ms=_now_ms()))
+    sentence, code = answer_sentence(answer, command_id)
+    typer.echo(sentence, err=code == REFUSED_CODE)
+    raise typer.Exit(code)
+
+
+def _refuse(sentence: str) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(REFUSED_CODE)
+
+
+async def _ranked(kafka: KafkaSettings, site: str) -> list[CountWorth]:
+    table = CountList()
+    async for records in read_topic(kafka, STOCK.name, until_end=True):
+        for record in records:
+            table.take(record.key, record.value)
+    return table.ranked(site)
+
+
+async def _sessions(kafka: KafkaSettings) -> list[CountSession]:
+    records = []
+    async for batch in read_topic(kafka, PLAN_STATE.name, until_end=True):
+        records += batch
+    return sessions_of((record.key, record.value) for record in records)
+
+
+def _kafka() -> KafkaSettings:
+    return load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000  # noqa: TID251 - the same
+
+
+def _print(title: str, rows: list[Row]) -> None:
+    if rows:
+        Console().print(rows_table(title, rows))
+    else:
+        typer.echo(f"{title}: nothing")
