@@ -12,23 +12,22 @@ from ingest.contracts.reference import (
     CatalogVersion,
     Entity,
     Installation,
-    Lane,
     Network,
     NotificationChannel,
     Policy,
     Promotion,
     Site,
     Sku,
-    Supplier,
 )
-from ingest.contracts.topics import ALERT_INPUTS, CATALOG, INPUTS
+from ingest.contracts.supply import LaneRecord, SupplierRecord
+from ingest.contracts.supply_reference import Lane, Supplier
+from ingest.contracts.topics import ALERT_INPUTS, CATALOG, INPUTS, PLANS
 from ingest.frames import (
     FRAME_ITEMS_MAX,
     INPUT_FRAMES,
     FrameCodec,
     InputItem,
     InstallationInput,
-    LaneRecord,
     NetworkRecord,
     PolicyRecord,
     PromotionRecord,
@@ -36,7 +35,6 @@ from ingest.frames import (
     ReferenceInput,
     SiteRecord,
     SkuRecord,
-    SupplierRecord,
 )
 from ingest.partitions import partition_of
 from streams.contracts.alerts import (
@@ -45,6 +43,7 @@ from streams.contracts.alerts import (
     AlertRuleInput,
     ChannelInput,
 )
+from streams.contracts.plans import PLAN_FRAMES, PlanItem
 from streams.engine.adapters.reader import TopicWrite
 
 _RECORDS: Final[dict[type, type[msgspec.Struct]]] = {
@@ -89,6 +88,7 @@ def load_records(
         first = InstallationInput(installation.installation_id, count, installation.time)
         items = {partition: [first, *told] for partition, told in items.items()}
     notices = alert_items(changed, version=version)
+    terms = plan_items(changed, version=version, partition_count=count)
     return [
         *catalog_records(changed, version=version, now_ms=now_ms),
         *frame_records(INPUTS.name, INPUT_FRAMES, items, version=version, now_ms=now_ms),
@@ -99,6 +99,7 @@ def load_records(
             version=version,
             now_ms=now_ms,
         ),
+        *frame_records(PLANS.name, PLAN_FRAMES, terms, version=version, now_ms=now_ms),
     ]
 
 
@@ -158,6 +159,19 @@ def alert_items(changed: Sequence[Change], *, version: int) -> list[AlertItem]:
             )
             rules.append(rule)
     return [*channels, *rules]
+
+
+def plan_items(
+    changed: Sequence[Change], *, version: int, partition_count: int
+) -> dict[int, list[PlanItem]]:
+    """Return what the planning fold's partitions are told: the terms of their suppliers."""
+    items: dict[int, list[PlanItem]] = {}
+    for change in changed:
+        if isinstance(change.entity, Supplier):
+            partition = partition_of(change.entity.supplier, partition_count)
+            item = ReferenceInput(version, _record(change.entity), change.kind == "removed")
+            items.setdefault(partition, []).append(item)
+    return items
 
 
 def frame_records(

@@ -42,6 +42,7 @@ SUB_COMMANDS: Final = (
     SubCommand("stock", "app", "Opening stock: import."),
     SubCommand("command", "app", "Approve, reject and change transfers, as a person."),
     SubCommand("count", "app", "Counts: where they pay, sessions, approval."),
+    SubCommand("supplier", "app", "A supplier's feed, and purchase orders: show, approve, change."),
     SubCommand("simulate", "simulate", "Simulated sensors, gateways, shoppers and staff."),
     SubCommand("replay", "replay", "Send a real order log through the whole path."),
     SubCommand("verify", "verify", "Compare the live table with the oracle of true stock."),

@@ -1,4 +1,4 @@
-"""Sends one command to the stock or planning fold and waits a little for the answer in `events`."""
+"""Sends a command to the stock or the planning fold and waits a little for its answer."""
 
 import asyncio
 
@@ -14,6 +14,8 @@ from ingest.partitions import partition_of
 from streams.contracts.counts import CountAsked
 from streams.contracts.events import EVENT_FRAMES, CommandAccepted, CommandRefused
 from streams.contracts.plans import PLAN_FRAMES
+from streams.contracts.purchases import PurchaseCommand
+from streams.domain.purchase_commands import supplier_of
 from streams.engine.adapters.reader import RecordWriter, TopicReader, TopicRecord, end_offsets
 
 Answer = CommandAccepted | CommandRefused
@@ -66,6 +68,28 @@ async def send_count(
         asked = msgspec.structs.replace(asked, counted_at_ms=0)
     frame = PLAN_FRAMES.encode([asked], received_at_ms=input_time_ms(installation, now_ms))
     place = (PLANS.name, partition_of(command.site, installation.partition_count))
+    return await _asked(kafka, place, frame, command.command_id, wait_ms=wait_ms)
+
+
+async def send_purchase_command(
+    kafka: KafkaSettings, command: PurchaseCommand, *, now_ms: int, wait_ms: int = ANSWER_WAIT_MS
+) -> Answer | None:
+    """Write a command about a purchase order and return its answer; None where none came in time.
+
+    Args:
+        kafka: Where Kafka is.
+        command: What is asked.
+        now_ms: Wall clock, UTC milliseconds; not used where time is driven.
+        wait_ms: How long to wait for the answer.
+
+    Raises:
+        InstallationError: The installation was never recorded, or a topic is missing.
+        KafkaError: Kafka can't be read or written.
+    """
+    installation = installation_of(await read_catalog(kafka))
+    partition = partition_of(supplier_of(command.order_id), installation.partition_count)
+    frame = PLAN_FRAMES.encode([command], received_at_ms=input_time_ms(installation, now_ms))
+    place = (PLANS.name, partition)
     return await _asked(kafka, place, frame, command.command_id, wait_ms=wait_ms)
 
 

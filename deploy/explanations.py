@@ -14,6 +14,7 @@ from streams.contracts.events import (
     BreachCleared,
     BreachOpened,
     NeedChanged,
+    PurchaseChanged,
     StreamEvent,
     ThresholdChanged,
     ThresholdInputs,
@@ -34,17 +35,20 @@ def entity_of(event: StreamEvent) -> str:
     """Return the id of what an event is about; empty where it decides nothing."""
     match event:
         case BreachOpened() | BreachCleared():
-            return event.breach_id
+            found = event.breach_id
         case ThresholdChanged():
-            return event.threshold_id
+            found = event.threshold_id
         case TransferChanged():
-            return event.transfer.transfer_id
+            found = event.transfer.transfer_id
         case NeedChanged():
-            return event.need.need_id
+            found = event.need.need_id
         case CountLineChanged() | CountSessionChanged():
-            return event.session_id
+            found = event.session_id
+        case PurchaseChanged():
+            found = event.order.order_id
         case _:
-            return ""
+            found = ""
+    return found
 
 
 def threshold_behind(events: Sequence[StreamEvent]) -> str:
@@ -94,6 +98,15 @@ def explained(events: Sequence[StreamEvent]) -> list[str]:
                 lines.append(f"{_time(event.at_ms)} {event.state}, by {by}: {lines_now}")
             case CountLineChanged():
                 lines += _count_line(event)
+            case PurchaseChanged():
+                order = event.order
+                lines += _decision(
+                    f"{order.order_id}: of {order.supplier}, {len(order.lines)} lines",
+                    f"{_time(event.at_ms)} {order.state}, by {event.cause}"
+                    + "".join(f", {flag}" for flag in order.flags),
+                    order.decided_from,
+                    told=bool(lines),
+                )
             case _:
                 pass
     return lines

@@ -12,7 +12,7 @@ from ingest.catalog import Catalog
 from ingest.catalog_csv import CsvRow, csv_rows
 from ingest.catalog_faults import Fault, Mark, faults_of, refusal
 from ingest.contracts.events import Code, Identifier, TimeMs
-from ingest.contracts.reference import Money
+from ingest.contracts.fields import Money
 from ingest.frames import OpeningInput
 
 OPENING_UNITS_MAX: Final = 10**12

@@ -15,6 +15,7 @@ import msgspec
 
 from ingest.contracts.counts import CountLineInput, CountSensed
 from ingest.contracts.errors import FrameError
+from ingest.contracts.supply import LaneRecord, SupplierRecord, SupplyFrom
 from ingest.contracts.voids import VoidedMovement
 
 FRAME_VERSION: Final = 1
@@ -49,6 +50,8 @@ CommandVerb = Literal[
     "close_need",
     "release_buffer",
     "void_movement",
+    "order_need",
+    "resize_need",
 ]
 Autonomy = Literal["observe", "suggest", "auto_within_limits", "auto"]
 Witness = Literal["book", "shelf"]
@@ -165,19 +168,6 @@ class SiteRecord(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
     """Where it replenishes from when no donor has surplus."""
 
 
-class LaneRecord(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
-    """A way from one site to another on which stock may be transferred."""
-
-    from_site: str
-    to_site: str
-    lead_time_ms: int
-    cost_minor: int = 0
-    cooldown_ms: int = 0
-    quantity_units_min: int = 1
-    consolidation_ms: int = 0
-    """How long the planning fold waits for more lines before it closes a shipment."""
-
-
 class SkuRecord(msgspec.Struct, frozen=True, array_like=True, tag=4, gc=False):
     """An article; all quantities of it are in its base unit."""
 
@@ -189,6 +179,8 @@ class SkuRecord(msgspec.Struct, frozen=True, array_like=True, tag=4, gc=False):
     unit_cost_minor: int = 0
     unit_weight_mg: int = 0
     supplier: str = ""
+    order_units_min: int = 0
+    order_multiple_units: int = 0
 
 
 class PolicyRecord(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False):
@@ -238,15 +230,8 @@ class PolicyRecord(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False
     count_tolerance_permille: int | None = None
     count_tolerance_minor: int | None = None
     count_sensed: CountSensed | None = None
-
-
-class SupplierRecord(msgspec.Struct, frozen=True, array_like=True, tag=6, gc=False):
-    """Who delivers what no site can give."""
-
-    supplier: str
-    lead_time_ms: int = 0
-    """What is reckoned with until it is measured."""
-    order_cost_minor: int = 0
+    supply_from: SupplyFrom | None = None
+    expedite: bool | None = None
 
 
 class PromotionRecord(msgspec.Struct, frozen=True, array_like=True, tag=7, gc=False):

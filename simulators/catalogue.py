@@ -9,13 +9,13 @@ from ingest.contracts.reference import (
     ChannelAssignment,
     Device,
     Gtin,
-    Lane,
     Network,
     NotificationChannel,
     Policy,
     Site,
     Sku,
 )
+from ingest.contracts.supply_reference import Lane
 from simulators.network import MINUTE_MS, TARE_G, Article, scanner_of, shelf_of
 from simulators.network import Network as SimulatedNetwork
 

@@ -67,7 +67,7 @@ def reconcile(
         _print_table("Ledger", shown)
         typer.echo(f"{len(balances)} lines {'hold' if holds else 'were compared: not all hold'}")
     else:
-        _print_rows(rows, form)
+        print_rows(rows, form)
     if not holds:
         raise typer.Exit(BROKEN_CODE)
 
@@ -83,7 +83,7 @@ def valuation(
     if form == "table":
         _print_table("Valuation", rows)
     else:
-        _print_rows(rows, form)
+        print_rows(rows, form)
 
 
 @app.command()
@@ -174,7 +174,8 @@ async def _export(
             typer.echo(row_line(row, form))
 
 
-def _print_rows(rows: Iterable[Row], form: RowFormat) -> None:
+def print_rows(rows: Iterable[Row], form: RowFormat) -> None:
+    """Print rows as CSV with a head line, or as JSON lines."""
     headed = form == "json"
     for row in rows:
         if not headed:

@@ -24,6 +24,8 @@ ENTITY_KINDS: Final[dict[CommandVerb, str]] = {
     "assign_shipment": "transfer",
     "close_need": "need",
     "void_movement": "movement",
+    "order_need": "need",
+    "resize_need": "need",
 }
 """What kind of entity a verb is about; the others name a SKU and sites."""
 

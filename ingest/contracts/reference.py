@@ -7,7 +7,7 @@ of `ingest.frames`. Durations end in `_ms`; a catalogue file may also give them 
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from ingest.contracts.counts import CountSensed
 from ingest.contracts.events import (
@@ -17,6 +17,17 @@ from ingest.contracts.events import (
     Identifier,
     TimeMs,
 )
+from ingest.contracts.fields import (
+    DurationMs,
+    GtinText,
+    Money,
+    Name,
+    OptionalCode,
+    ReferenceModel,
+    Units,
+)
+from ingest.contracts.supply import SupplyFrom
+from ingest.contracts.supply_reference import Lane, Supplier
 from ingest.frames import Autonomy, NegativeStock, PolicyScope, Thresholds, Witness
 
 KEY_SEPARATOR: Final = "\x1f"
@@ -31,32 +42,21 @@ CHANNELS_MAX: Final = 256
 PROMOTIONS_MAX: Final = 4_096
 ASSIGNMENTS_MAX: Final = 16_384
 """Versions of all channels of one device together."""
-DURATION_MS_MAX: Final = 366 * 86_400_000
 
-Units = Annotated[int, Field(ge=0, le=2**53 - 1)]
-Money = Annotated[int, Field(ge=0, le=2**53 - 1)]
-DurationMs = Annotated[int, Field(ge=0, le=DURATION_MS_MAX)]
-Name = Annotated[str, Field(max_length=200)]
-OptionalCode = Annotated[str, Field(max_length=IDENTIFIER_LENGTH_MAX, pattern=r"^[^\x00-\x1f]*$")]
-GtinText = Annotated[str, Field(pattern=r"^(\d{8}|\d{12}|\d{13}|\d{14})$")]
 SecretReference = Annotated[
     str, Field(max_length=1_024, pattern=r"^([A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f]+)$")
 ]
 """Name of an environment variable, or `file:` and a path, that holds the secret."""
 
 
-class _Entity(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Network(_Entity):
+class Network(ReferenceModel):
     """What holds for the whole network."""
 
     name: Name = ""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
 
 
-class Site(_Entity):
+class Site(ReferenceModel):
     """A shop or a warehouse."""
 
     site: Identifier
@@ -66,32 +66,7 @@ class Site(_Entity):
     """Where it replenishes from when no donor has surplus; empty for the supplier."""
 
 
-class Lane(_Entity):
-    """A way from one site to another on which stock may be transferred."""
-
-    from_site: Identifier
-    to_site: Identifier
-    lead_time_ms: DurationMs
-    cost_minor: Money = 0
-    """Fixed cost of one transfer, in minor units of the network's currency."""
-    cooldown_ms: DurationMs = 0
-    """A site that received over it gives nothing back for so long."""
-    quantity_units_min: Annotated[int, Field(ge=1, le=QUANTITY_UNITS_MAX)] = 1
-    consolidation_ms: DurationMs = 0
-    """How long a shipment waits for more lines."""
-
-
-class Supplier(_Entity):
-    """Who delivers what no site can give."""
-
-    supplier: Identifier
-    name: Name = ""
-    lead_time_ms: DurationMs = 0
-    order_cost_minor: Money = 0
-    order_value_minor_min: Money = 0
-
-
-class Gtin(_Entity):
+class Gtin(ReferenceModel):
     """One trade item of a SKU: a piece, a case."""
 
     gtin: GtinText
@@ -99,7 +74,7 @@ class Gtin(_Entity):
     """Base units a pack."""
 
 
-class Sku(_Entity):
+class Sku(ReferenceModel):
     """An article; all quantities of it are in its base unit."""
 
     sku: Code
@@ -115,9 +90,13 @@ class Sku(_Entity):
     quantity_units_max: Annotated[int, Field(ge=1, le=QUANTITY_UNITS_MAX)] = QUANTITY_UNITS_MAX
     """A scan that claims more is refused as absurd."""
     supplier: OptionalCode = ""
+    order_units_min: Units = 0
+    """The least that the supplier delivers of it at once."""
+    order_multiple_units: Annotated[int, Field(ge=0, le=QUANTITY_UNITS_MAX)] = 0
+    """It is ordered of the supplier in so many units or a multiple; 0: as the policy says."""
 
 
-class ChannelAssignment(_Entity):
+class ChannelAssignment(ReferenceModel):
     """What one channel of a device watches from a time on."""
 
     channel: Identifier
@@ -137,7 +116,7 @@ class ChannelAssignment(_Entity):
     """Left out in a file: from the beginning for a new channel, from the load on for a change."""
 
 
-class Device(_Entity):
+class Device(ReferenceModel):
     """A sensor, a scanner or a gateway at a site."""
 
     device: Identifier
@@ -157,7 +136,7 @@ POLICY_ORDERED: Final = (
 """Fields of a policy, floor and cap, of which the first may not be above the second."""
 
 
-class Policy(_Entity):
+class Policy(ReferenceModel):
     """Rules of one scope; what is left out is inherited from the next wider one.
 
     Precedence, widest first: network, site, category, sku, sku_site.
@@ -226,6 +205,12 @@ class Policy(_Entity):
     count_sensed: CountSensed | None = None
     """What a count does with a shelf whose sensors agree with the book within the tolerance: `skip`
     it, or `prefill` what they see, except in a blind count. Said nowhere: `count`."""
+    supply_from: SupplyFrom | None = None
+    """Where a request goes: `parent` (the site's parent, or the supplier where it has none),
+    `supplier` (straight to the site), `cheapest` of both that comes before stock runs out. Said
+    nowhere: `parent`."""
+    expedite: bool | None = None
+    """An express order is allowed where stock runs out before normal supply. Said nowhere: no."""
 
     @model_validator(mode="after")
     def _scope_names(self) -> "Policy":
@@ -241,7 +226,7 @@ class Policy(_Entity):
         return self
 
 
-class Promotion(_Entity):
+class Promotion(ReferenceModel):
     """A known event that changes demand for a while; names that are left out match all."""
 
     promotion: Identifier
@@ -262,7 +247,7 @@ class Promotion(_Entity):
         return self
 
 
-class NotificationChannel(_Entity):
+class NotificationChannel(ReferenceModel):
     """A way to tell people; the apprise URL itself stays where the sender runs."""
 
     channel: Identifier
@@ -270,7 +255,7 @@ class NotificationChannel(_Entity):
     enabled: bool = True
 
 
-class AlertRule(_Entity):
+class AlertRule(ReferenceModel):
     """Which alerts go to which channels; empty kinds or sites match all."""
 
     rule: Identifier
@@ -283,7 +268,7 @@ class AlertRule(_Entity):
     clear_notice: bool = True
 
 
-class Installation(_Entity):
+class Installation(ReferenceModel):
     """What an installation was made with; recorded once, never changed by a load."""
 
     installation_id: Identifier
@@ -292,7 +277,7 @@ class Installation(_Entity):
     created_at_ms: TimeMs
 
 
-class CatalogVersion(_Entity):
+class CatalogVersion(ReferenceModel):
     """The newest load: the last record of its transaction."""
 
     version: Annotated[int, Field(ge=1)]
@@ -318,7 +303,7 @@ Entity = (
 )
 
 
-class CatalogFile(_Entity):
+class CatalogFile(ReferenceModel):
     """A whole catalogue: what is not in it is removed by a load."""
 
     network: Network = Network()

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal
 
+from ingest.contracts.supply import LaneRecord
 from ingest.frames import (
     InputItem,
     InstallationInput,
-    LaneRecord,
     NetworkRecord,
     OpeningInput,
     PolicyRecord,

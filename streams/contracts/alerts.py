@@ -22,6 +22,8 @@ ALERT_KINDS: Final[tuple[str, ...]] = (
     "transfer_lost",
     "transfer_proposed",
     "count_waiting",
+    "purchase_proposed",
+    "purchase_late",
 )
 """All that the folds raise. Records keep a plain text: an older reader takes a newer kind."""
 

@@ -6,6 +6,7 @@ import msgspec
 
 from ingest.frames import FrameCodec
 from streams.contracts.counts import CountLineChanged, CountSessionChanged
+from streams.contracts.purchases import PurchaseOrder
 from streams.contracts.state import BreachKind, Need, Transfer
 
 
@@ -163,6 +164,14 @@ class ThresholdChanged(msgspec.Struct, frozen=True, array_like=True, tag=9, kw_o
     inputs: ThresholdInputs
 
 
+class PurchaseChanged(msgspec.Struct, frozen=True, array_like=True, tag=30, kw_only=True):
+    """A purchase order went to another state, or its lines changed; the whole of it as it is."""
+
+    at_ms: int
+    order: PurchaseOrder
+    cause: str = ""
+
+
 StreamEvent = (
     BreachOpened
     | BreachCleared
@@ -175,6 +184,7 @@ StreamEvent = (
     | ThresholdChanged
     | CountLineChanged
     | CountSessionChanged
+    | PurchaseChanged
 )
 
 EVENT_FRAMES: Final[FrameCodec[StreamEvent]] = FrameCodec(StreamEvent)

@@ -8,8 +8,9 @@ from typing import Final, Literal
 
 import msgspec
 
-from ingest.frames import FrameCodec, TickInput
+from ingest.frames import FrameCodec, ReferenceInput, TickInput
 from streams.contracts.counts import CountAsked, CountLineAnswered
+from streams.contracts.purchases import PurchaseCommand, PurchaseLine
 
 
 class ShipmentLine(msgspec.Struct, frozen=True, array_like=True, tag=1, kw_only=True):
@@ -33,8 +34,17 @@ class ShipmentLineWithdrawn(msgspec.Struct, frozen=True, array_like=True, tag=2,
     at_ms: int
 
 
-PlanItem = ShipmentLine | ShipmentLineWithdrawn | TickInput | CountLineAnswered | CountAsked
-"""A tick has tag 7 in every input log."""
+PlanItem = (
+    ShipmentLine
+    | ShipmentLineWithdrawn
+    | PurchaseLine
+    | PurchaseCommand
+    | ReferenceInput
+    | TickInput
+    | CountLineAnswered
+    | CountAsked
+)
+"""A tick has tag 7 in every input log; reference data are the same items as in the inputs."""
 
 PLAN_FRAMES: Final[FrameCodec[PlanItem]] = FrameCodec(PlanItem)
 

@@ -12,7 +12,17 @@ from typing import Any, Final, Union, get_args, get_origin
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from streams.contracts import alerts, counts, demand, events, ledger, plans, state, voids
+from streams.contracts import (
+    alerts,
+    counts,
+    demand,
+    events,
+    ledger,
+    plans,
+    purchases,
+    state,
+    voids,
+)
 
 _CONFIG: Final = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -71,8 +81,14 @@ PUBLISHED: Final[dict[str, tuple[type[msgspec.Struct], ...]]] = {
         events.ThresholdChanged,
         counts.CountLineChanged,
         counts.CountSessionChanged,
+        events.PurchaseChanged,
     ),
-    "shelfstream.plan-state": (plans.Shipment, plans.LaneBook, counts.CountSession),
+    "shelfstream.plan-state": (
+        plans.Shipment,
+        plans.LaneBook,
+        counts.CountSession,
+        purchases.PurchaseOrder,
+    ),
     "shelfstream.alerts": (alerts.Alert,),
     "shelfstream.deliveries": (alerts.Delivery,),
 }

@@ -9,15 +9,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from ingest.frames import (
-    LaneRecord,
-    NetworkRecord,
-    PolicyRecord,
-    PromotionRecord,
-    SiteRecord,
-    SkuRecord,
-    SupplierRecord,
-)
+from ingest.contracts.supply import LaneRecord, SupplierRecord
+from ingest.frames import NetworkRecord, PolicyRecord, PromotionRecord, SiteRecord, SkuRecord
 from streams.contracts.counts import COUNT, COUNT_LINE, CountLine, CountRecord
 from streams.contracts.demand import Demand, LeadTime
 from streams.contracts.voids import VOIDED, Voided
@@ -221,6 +214,12 @@ class Need(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     received_units: int = 0
     version: int = 1
     decided_from: dict[str, int] = {}
+    supplier: str = ""
+    """Whom it is ordered of; empty for a parent, and where the SKU names none."""
+    ordered_units: int = 0
+    """Units of it in purchase orders that have gone out: they come, needed or not."""
+    revision: int = 0
+    """How often purchasing has changed it; what it is told tells it which change it saw."""
 
 
 class SkuBook(msgspec.Struct, array_like=True, kw_only=True, gc=False):

@@ -3,10 +3,10 @@
 What is in transit or on order counts first, so the same shortage is never answered twice.
 """
 
-from ingest.frames import Autonomy
 from streams.contracts.state import Breach, Level
 from streams.domain import needs, transfers
 from streams.domain.arithmetic import round_down, round_up
+from streams.domain.autonomy import is_automatic
 from streams.domain.catalogue import Rules
 from streams.domain.donors import Donation, choose
 from streams.domain.sensing import available_units
@@ -66,7 +66,7 @@ def _transfer(
 ) -> None:
     offer, lane = donation.offer, donation.offer.lane
     quantity_units = donation.quantity_units
-    approved = _is_automatic(rules.autonomy, quantity_units, rules.auto_units_max)
+    approved = is_automatic(rules, quantity_units)
     transfer = transfers.make(
         store,
         level.sku,
@@ -87,8 +87,3 @@ def _transfer(
         "lane_lead_time_ms": lane.lead_time_ms,
     }
     transfers.settle(store, transfer, transfers.NOTHING, breach.breach_id)
-
-
-def _is_automatic(autonomy: Autonomy, quantity_units: int, auto_units_max: int) -> bool:
-    within = autonomy == "auto_within_limits" and quantity_units <= auto_units_max
-    return autonomy == "auto" or within

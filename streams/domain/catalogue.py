@@ -10,16 +10,15 @@ from typing import Final, TypeVar
 import msgspec
 
 from ingest.contracts.counts import CountSensed
+from ingest.contracts.supply import LaneRecord, SupplierRecord, SupplyFrom
 from ingest.frames import (
     Autonomy,
-    LaneRecord,
     NegativeStock,
     NetworkRecord,
     PolicyRecord,
     PromotionRecord,
     SiteRecord,
     SkuRecord,
-    SupplierRecord,
     Thresholds,
     Witness,
 )
@@ -85,6 +84,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """Of the computed threshold that stands in `min_units` and `max_units`; 0 for the policy's."""
     foretold_units: int | None = None
     """Available stock below which a stockout is foretold; None while nothing is known."""
+    supply_from: SupplyFrom = "parent"
+    expedite: bool = False
     demand_milli_day: int = 0
     """What it is foretold from: thousandths of a unit a day."""
 

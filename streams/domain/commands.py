@@ -148,10 +148,19 @@ def _close_need(store: Store, command: CommandInput) -> Answer:
         return Refusal(f"there is no request {command.entity_id}")
     if need.state == "closed":
         return Refusal("the request is already closed")
-    for breach in store.level(need.sku, need.site).breaches:
-        if breach.kind != "overstock" and "" not in breach.refused_sites:
-            breach.refused_sites.insert(0, "")
+    needs.refuse(store.level(need.sku, need.site))
     needs.close(store, need)
+    return Done(need.need_id, need.version)
+
+
+def _order_need(store: Store, command: CommandInput) -> Answer:
+    need = store.needs.get(command.entity_id)
+    if need is None or need.state == "closed":
+        return Refusal("there is no such open request")
+    if command.verb == "resize_need":
+        needs.resize(store, need, command.quantity_units)
+    else:
+        needs.order(store, need, command.quantity_units)
     return Done(need.need_id, need.version)
 
 
@@ -174,6 +183,8 @@ def _void(store: Store, command: CommandInput) -> Answer:
 _OTHER_VERBS: Final[dict[str, Callable[[Store, CommandInput], Answer]]] = {
     "order_transfer": _order,
     "close_need": _close_need,
+    "order_need": _order_need,
+    "resize_need": _order_need,
     "release_buffer": _release_buffer,
     "void_movement": _void,
 }

@@ -6,7 +6,7 @@ transfer itself or has just received one (no ping-pong), and is never guessed at
 
 from typing import Final, NamedTuple
 
-from ingest.frames import LaneRecord
+from ingest.contracts.supply import LaneRecord
 from streams.contracts.state import Level
 from streams.domain.arithmetic import round_down
 from streams.domain.sensing import available_units, is_unknown

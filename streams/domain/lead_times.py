@@ -37,6 +37,15 @@ class SupplyTime(NamedTuple):
 def supply_time(store: Store, sku: str, site: str) -> SupplyTime:
     """Return the time of a site's ordinary supply: by its parent, or else by the supplier."""
     parent = store.catalogue.parent_of(site)
+    record = store.book(sku).record
+    straight = store.rules(sku, site).supply_from == "supplier"
+    if straight and record is not None and record.supplier:
+        parent = ""
+    return supply_time_from(store, sku, parent, site)
+
+
+def supply_time_from(store: Store, sku: str, parent: str, site: str) -> SupplyTime:
+    """Return the time of supply by a parent, or by the article's supplier where that is empty."""
     ways = [_request_way(store, sku, parent, site)]
     if parent:
         ways.append(Way("lane", parent, site))

@@ -10,7 +10,7 @@ import msgspec
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import NeedChanged
 from streams.contracts.state import Level, Need
-from streams.domain import lead_times
+from streams.domain import lead_times, supply
 from streams.domain.store import Store
 
 CLOSED_KEPT_MS: Final = 35 * 86_400_000
@@ -22,11 +22,14 @@ def request(store: Store, level: Level, quantity_units: int, decided_from: dict[
     need = store.needs.get(level.need_id) if level.need_id else None
     opened = need is None
     if need is None:
+        found = supply.source(store, level)
+        decided_from = {**decided_from, **found.decided_from}
         need = Need(
             need_id=store.next_id("need", level.sku),
             sku=level.sku,
             site=level.site,
-            from_site=store.catalogue.parent_of(level.site),
+            from_site=found.from_site,
+            supplier=found.supplier,
             state="open",
             quantity_units=0,
             opened_at_ms=store.now_ms,
@@ -36,6 +39,7 @@ def request(store: Store, level: Level, quantity_units: int, decided_from: dict[
         level.need_id = need.need_id
         store.book(level.sku).needs.append(need.need_id)
         store.books.touch(level.sku)
+    quantity_units = supply.order_units(store, need, quantity_units)
     need.quantity_units += quantity_units
     need.decided_from = decided_from
     level.on_order_units += quantity_units
@@ -95,6 +99,54 @@ def close(store: Store, need: Need) -> None:
     store.outbox.alert(need.site, ended)
 
 
+def close_unneeded(store: Store, need: Need) -> None:
+    """Close a request whose shortage is over; what was ordered of a supplier still comes."""
+    if need.ordered_units <= need.received_units:
+        close(store, need)
+    elif need.quantity_units > need.ordered_units:
+        _resize(store, need, need.ordered_units)
+
+
+def refuse(level: Level) -> None:
+    """Remember that a request was refused: it is not made again while its shortage lasts."""
+    for breach in level.breaches:
+        if breach.kind != "overstock" and "" not in breach.refused_sites:
+            breach.refused_sites.insert(0, "")
+
+
+def order(store: Store, need: Need, ordered_units: int) -> None:
+    """Take it that purchase orders for so many units have gone out, maybe more than asked for."""
+    need.revision += 1
+    need.ordered_units = ordered_units
+    if ordered_units > need.quantity_units:
+        _resize(store, need, ordered_units)
+    else:
+        _tell(store, need)
+
+
+def resize(store: Store, need: Need, quantity_units: int) -> None:
+    """Let a request be for more or less, as a person says; served by then, it is closed.
+
+    What was taken from it is not asked for again while the shortage lasts.
+    """
+    need.revision += 1
+    need.ordered_units = min(need.ordered_units, quantity_units)
+    if quantity_units < need.quantity_units:
+        refuse(store.level(need.sku, need.site))
+    if quantity_units <= need.received_units:
+        close(store, need)
+    else:
+        _resize(store, need, quantity_units)
+
+
+def _resize(store: Store, need: Need, quantity_units: int) -> None:
+    level = store.level(need.sku, need.site)
+    level.on_order_units += quantity_units - need.quantity_units
+    need.quantity_units = quantity_units
+    store.touch_level(level)
+    _tell(store, need)
+
+
 def due(need: Need) -> int:
     """Return when a request is forgotten; 0 while it is open."""
     return need.closed_at_ms + CLOSED_KEPT_MS if need.state == "closed" else 0
@@ -117,3 +169,5 @@ def _tell(store: Store, need: Need) -> None:
     store.needs.touch(need.need_id)
     copied = msgspec.structs.replace(need, decided_from=dict(need.decided_from))
     store.outbox.events.append(NeedChanged(at_ms=store.now_ms, need=copied))
+    if need.supplier:
+        store.outbox.plan(need.supplier, supply.purchase_line(store, need))

@@ -1,14 +1,16 @@
-"""The planning fold: approved transfers of one lane travel together.
+"""The planning fold: what spans SKUs. Transfers of a lane travel together, and purchase orders.
 
 A line joins the collecting shipment of its lane, or opens one. A shipment closes when its
 consolidation time is over or it is full; then each line's transfer is told which shipment it is
-in, by a command to the stock fold. What spans SKUs is decided here, never there.
+in, by a command to the stock fold. Requests of a supplier become purchase orders:
+`streams.domain.purchasing`. What spans SKUs is decided here, never there.
 """
 
 from typing import Final
 
+from ingest.contracts.supply import SupplierRecord
 from ingest.contracts.topics import DAY_MS, INPUTS
-from ingest.frames import INPUT_FRAMES, CommandInput
+from ingest.frames import INPUT_FRAMES, CommandInput, ReferenceInput
 from ingest.partitions import partition_of
 from streams.contracts.counts import CountAsked, CountLineAnswered
 from streams.contracts.plans import (
@@ -22,8 +24,25 @@ from streams.contracts.plans import (
     ShipmentLine,
     ShipmentLineWithdrawn,
 )
-from streams.contracts.state import CLOCK, SEPARATOR, key, sku_of
+from streams.contracts.purchases import (
+    PURCHASE,
+    PURCHASE_NEED,
+    SUPPLIER,
+    PurchaseCommand,
+    PurchaseLine,
+    PurchaseNeed,
+    PurchaseOrder,
+    SupplierBook,
+)
+from streams.contracts.state import CLOCK, COMMAND, SEPARATOR, AnsweredCommand, key, sku_of
 from streams.domain.count_sessions import COUNT_STRUCTS, CountSessions
+from streams.domain.purchase_commands import (
+    TIMER_PREFIX,
+    apply_purchase_command,
+    forget_answered,
+    set_answer_timer,
+)
+from streams.domain.purchasing import Purchasing
 from streams.engine.table import RecordTable
 from streams.engine.timed import TimedFold
 
@@ -33,7 +52,16 @@ SHIPMENT_LINES_MAX: Final = 500
 SHIPMENT_KEPT_MS: Final = 7 * DAY_MS
 """A closed shipment leaves the state so long after its closing time."""
 
-_STRUCTS: Final = {SHIPMENT: Shipment, LANE: LaneBook, CLOCK: PlanClock, **COUNT_STRUCTS}
+_STRUCTS: Final = {
+    SHIPMENT: Shipment,
+    LANE: LaneBook,
+    CLOCK: PlanClock,
+    PURCHASE: PurchaseOrder,
+    PURCHASE_NEED: PurchaseNeed,
+    SUPPLIER: SupplierBook,
+    COMMAND: AnsweredCommand,
+    **COUNT_STRUCTS,
+}
 _CLOCK_KEY: Final = key(CLOCK)
 
 
@@ -45,6 +73,7 @@ class PlanningFold(TimedFold[PlanItem]):
         super().__init__(PLAN_FRAMES, RecordTable(_STRUCTS, SEPARATOR), _CLOCK_KEY)
         self._partition_count = partition_count
         self._counts = CountSessions(self, partition_count)
+        self._purchasing = Purchasing(self, partition_count)
 
     def apply(self, item: PlanItem) -> None:
         """Let a line join or leave the collecting shipment of its lane; count sessions go on."""
@@ -56,10 +85,22 @@ class PlanningFold(TimedFold[PlanItem]):
             self._counts.ask(item)
         elif isinstance(item, CountLineAnswered):
             self._counts.note(item)
+        elif isinstance(item, PurchaseLine):
+            self._purchasing.take(item)
+        elif isinstance(item, PurchaseCommand):
+            apply_purchase_command(self._purchasing, item)
+        elif isinstance(item, ReferenceInput):
+            self._know(item)
 
     def wake(self, name: str) -> None:
         """Close the shipment whose time has come, or drop one that closed long ago."""
         if self._counts.wake(name):
+            return
+        if name.startswith(PURCHASE):
+            self._purchasing.wake(name)
+            return
+        if name.startswith(TIMER_PREFIX):
+            forget_answered(self._purchasing, name)
             return
         shipment: Shipment = self.table.get(key(SHIPMENT, name))
         if shipment.state == "collecting":
@@ -72,10 +113,19 @@ class PlanningFold(TimedFold[PlanItem]):
         for _, shipment in self.table.of_kind(SHIPMENT):
             self._set_timer(shipment)
         self._counts.rebuild()
+        self._purchasing.rebuild()
+        for _, answered in self.table.of_kind(COMMAND):
+            set_answer_timer(self._purchasing, answered)
 
     def clock_record(self) -> PlanClock:
         """Return the record that keeps this partition's now."""
         return PlanClock(now_ms=self.now_ms)
+
+    def _know(self, reference: ReferenceInput) -> None:
+        entity = reference.entity
+        if isinstance(entity, SupplierRecord):
+            version = reference.version
+            self._purchasing.set_terms(entity, version, removed=reference.removed)
 
     def _join(self, line: ShipmentLine) -> None:
         closes_at_ms = line.at_ms + line.consolidation_ms

@@ -12,15 +12,14 @@ from ingest.contracts.reference import (
     ChannelAssignment,
     Device,
     Gtin,
-    Lane,
     Network,
     NotificationChannel,
     Policy,
     Promotion,
     Site,
     Sku,
-    Supplier,
 )
+from ingest.contracts.supply_reference import Lane, Supplier
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "catalog.md"
 BEGIN: Final = "<!-- fields: made by `python -m tests.golden.update` -->\n"

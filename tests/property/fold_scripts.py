@@ -11,13 +11,13 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from ingest.contracts.counts import CountLineAction, CountLineInput
+from ingest.contracts.supply import LaneRecord, SupplierRecord
 from ingest.frames import (
     TAG_DIGEST_BYTES,
     BarrierInput,
     CommandInput,
     CommandVerb,
     InputItem,
-    LaneRecord,
     OpeningInput,
     OrderLineInput,
     PolicyRecord,
@@ -27,9 +27,9 @@ from ingest.frames import (
     ReferenceInput,
     ScanAction,
     ScanInput,
+    SiteRecord,
     SkuRecord,
     StatusInput,
-    SupplierRecord,
     TickInput,
 )
 from streams.contracts.counts import COUNT_LINE, CountLine
@@ -78,8 +78,9 @@ _ACTIONS: Final[tuple[ScanAction, ...]] = (
 _VERBS: Final[tuple[CommandVerb, ...]] = (
     *("approve_transfer", "reject_transfer", "hold_transfer", "edit_transfer", "cancel_transfer"),
     *("lose_transfer", "reopen_transfer", "order_transfer", "assign_shipment", "close_need"),
-    "release_buffer",
+    *("release_buffer", "order_need", "resize_need"),
 )
+_NEED_VERBS: Final = frozenset({"close_need", "order_need", "resize_need"})
 
 
 def _scan(draw: Random, story: Story) -> InputItem:
@@ -145,7 +146,7 @@ def _status(draw: Random, _story: Story) -> InputItem:
 
 def _command(draw: Random, story: Story) -> InputItem:
     verb = draw.choice(_VERBS)
-    entity_id = _entity(draw, story, NEED if verb == "close_need" else TRANSFER)
+    entity_id = _entity(draw, story, NEED if verb in _NEED_VERBS else TRANSFER)
     return CommandInput(
         command_id=f"c{draw.randint(0, 500)}",
         verb=verb,
@@ -271,6 +272,8 @@ def _policy(draw: Random) -> PolicyRecord:
         count_tolerance_permille=draw.choice((None, None, 100)),
         count_tolerance_minor=draw.choice((None, None, 300)),
         count_sensed=draw.choice((None, "count", "prefill", "skip")),
+        supply_from=draw.choice((None, "supplier", "cheapest")),
+        expedite=draw.choice((None, True)),
     )
 
 
@@ -285,8 +288,11 @@ def _reference(draw: Random, story: Story) -> InputItem:
             category=draw.choice(("dairy", "dry")),
             unit_cost_minor=50,
             supplier="mill",
+            order_units_min=draw.choice((0, 25)),
+            order_multiple_units=draw.choice((0, 4)),
         ),
         SupplierRecord("mill", draw.choice((0, 3 * DAY_MS)), 500),
+        SiteRecord(start, parent_site=draw.choice(("", end))),
         PromotionRecord(
             draw.choice(("spring", "sale")),
             begin_ms,

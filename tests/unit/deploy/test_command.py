@@ -82,14 +82,15 @@ def test_the_other_words_send_what_they_were_given(
 
 
 def test_every_verb_of_a_person_has_a_word() -> None:
-    """Shipments are assigned by the planning fold; all else can be said at a terminal."""
+    """Shipments and orders are the planning fold's; all else can be said at a terminal."""
     words = {info.name or info.callback.__name__ for info in command.app.registered_commands}  # type: ignore[union-attr] # each has a callback
     transfer_verbs = {verb for verb, _ in TRANSFER_WORDS.values()}
     others = {"edit": "edit_transfer", "close-need": "close_need"}
     others |= {"order-transfer": "order_transfer", "release-buffer": "release_buffer"}
     others |= {"void": "void_movement"}
+    planning_verbs = {"assign_shipment", "order_need", "resize_need"}
     assert words == {*TRANSFER_WORDS, *others}
-    assert transfer_verbs | set(others.values()) == set(COMMAND_VERBS) - {"assign_shipment"}
+    assert transfer_verbs | set(others.values()) == set(COMMAND_VERBS) - planning_verbs
     assert {ENTITY_KINDS[verb] for verb in transfer_verbs} == {"transfer"}
 
 

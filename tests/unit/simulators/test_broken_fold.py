@@ -5,11 +5,11 @@ from random import Random
 
 import pytest
 
+from ingest.contracts.supply import LaneRecord
 from ingest.contracts.topics import EVENTS, MOVEMENTS
 from ingest.frames import (
     INPUT_FRAMES,
     InputItem,
-    LaneRecord,
     OpeningInput,
     PolicyRecord,
     ReadingInput,

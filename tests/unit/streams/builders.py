@@ -5,13 +5,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ingest.contracts.supply import LaneRecord
 from ingest.contracts.topics import ALERT_INPUTS, EVENTS, MOVEMENTS, PLANS
 from ingest.frames import (
     INPUT_FRAMES,
     CommandInput,
     CommandVerb,
     InputItem,
-    LaneRecord,
     OpeningInput,
     OrderLineInput,
     PolicyRecord,

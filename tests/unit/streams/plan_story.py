@@ -3,6 +3,7 @@
 from typing import Any
 
 from streams.contracts.plans import ShipmentLine, ShipmentLineWithdrawn
+from streams.contracts.purchases import PurchaseLine
 
 
 def line(transfer_id: str, at_ms: int, **fields: Any) -> ShipmentLine:
@@ -31,4 +32,18 @@ def withdrawn(transfer_id: str, **fields: Any) -> ShipmentLineWithdrawn:
             "at_ms": 0,
             **fields,
         }
+    )
+
+
+def purchase_line(need_id: str, version: int, **fields: Any) -> PurchaseLine:
+    """A request for ten of the mill, open and automatic."""
+    said = {"open": True, "quantity_units": 10, "received_units": 0, "automatic": True, **fields}
+    return PurchaseLine(
+        need_id=need_id,
+        sku=need_id.split("-")[1],
+        site="berlin",
+        supplier="mill",
+        version=version,
+        at_ms=0,
+        **said,
     )

@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from deploy.explanations import explained
-from ingest.frames import LaneRecord, PolicyRecord, PromotionRecord, SkuRecord, SupplierRecord
+from ingest.contracts.supply import LaneRecord, SupplierRecord
+from ingest.frames import PolicyRecord, PromotionRecord, SkuRecord
 from streams.contracts.alerts import AlertRaised
 from streams.contracts.demand import LeadTime
 from streams.contracts.events import (

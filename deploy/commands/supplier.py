@@ -1,0 +1,191 @@
+"""`shelfstream supplier`: what a supplier is shown, and the orders it gets.
+
+Exit codes of what changes an order, as of `shelfstream command`: 0 accepted; 1 refused; 2 it could
+not be asked; 3 no answer yet.
+"""
+
+import asyncio
+import os
+import re
+import time
+import uuid
+from collections.abc import Iterable
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from deploy.command_send import send_purchase_command
+from deploy.commands.command import REFUSED_CODE, answer_sentence, login_name
+from deploy.commands.ledger import ShownFormat, ShownOption, print_rows
+from deploy.ledger_rows import Row, rows_table
+from deploy.supplier_feed import SupplyView
+from ingest.contracts.settings import KafkaSettings, load
+from ingest.contracts.topics import PLAN_STATE, STOCK
+from streams.contracts.purchases import PurchaseCommand, PurchaseVerb
+from streams.engine.adapters.reader import read_topic
+
+app = typer.Typer(no_args_is_help=True, help="A supplier's feed, and purchase orders.")
+
+_ORDER_ID: Final = re.compile(r"purchase-[^\x00-\x1f]+-\d+")
+
+OrderArgument = Annotated[str, typer.Argument(help="Such as purchase-MILL-12.")]
+NeedArgument = Annotated[str, typer.Argument(help="The line, by its request: need-MILK-7.")]
+UnitsArgument = Annotated[int, typer.Argument(min=1, help="Base units.")]
+ActorOption = Annotated[str, typer.Option("--actor", help="Who decides; the login name if empty.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept with the command.")]
+VersionOption = Annotated[
+    int | None,
+    typer.Option("--expected-version", min=0, help="Refuse if it has changed since this version."),
+]
+
+_TABLE_COLUMNS: Final = (
+    *("order_id", "state", "need_id", "sku", "site"),
+    *("quantity_units", "received_units", "flags"),
+)
+"""What of an order's row fits on a screen."""
+
+ORDER_WORDS: Final[dict[str, tuple[PurchaseVerb, str]]] = {
+    "approve": ("approve_purchase", "Let an order go out now, whatever its minimum or limits."),
+    "cancel": ("cancel_purchase", "Cancel an order of which nothing has come."),
+    "close": ("close_purchase", "Close an order of which the rest does not come."),
+}
+"""What takes nothing but an order's id: the word, the verb and the help."""
+
+
+@app.callback()
+def supplier() -> None:
+    """Suppliers: what they are shown, and purchase orders."""
+
+
+@app.command()
+def feed(
+    name: Annotated[str, typer.Argument(metavar="SUPPLIER", help="Whose articles.")],
+    form: ShownOption = "csv",
+) -> None:
+    """Write stock, position and what is wanted of a supplier's articles (VMI), a row a site."""
+    _print("Feed", asyncio.run(_view(_kafka())).feed_rows(name), form)
+
+
+@app.command()
+def orders(
+    name: Annotated[str, typer.Argument(metavar="SUPPLIER", help="All if left out.")] = "",
+    ended: Annotated[bool, typer.Option("--all", help="Ended orders too.")] = False,
+    form: ShownOption = "table",
+) -> None:
+    """Show purchase orders, a row a line."""
+    rows: Iterable[Row] = asyncio.run(_view(_kafka())).order_rows(name, ended=ended)
+    if form == "table":
+        rows = [{column: row[column] for column in _TABLE_COLUMNS} for row in rows]
+    _print("Purchase orders", rows, form)
+
+
+def _add_word(word: str, verb: PurchaseVerb, help_text: str) -> None:
+    @app.command(word, help=help_text)
+    def _(
+        order_id: OrderArgument,
+        actor: ActorOption = "",
+        reason: ReasonOption = "",
+        expected_version: VersionOption = None,
+    ) -> None:
+        _send(verb, order_id, actor, reason, expected_version=expected_version)
+
+
+for _word, (_verb, _help_text) in ORDER_WORDS.items():
+    _add_word(_word, _verb, _help_text)
+
+
+@app.command()
+def edit(  # noqa: PLR0917 - typer makes arguments of them
+    order_id: OrderArgument,
+    need_id: NeedArgument,
+    units: UnitsArgument,
+    actor: ActorOption = "",
+    reason: ReasonOption = "",
+    expected_version: VersionOption = None,
+) -> None:
+    """Change the quantity of a line; not below what of it has come."""
+    version = expected_version
+    _send(
+        "edit_purchase",
+        order_id,
+        actor,
+        reason,
+        need_id=need_id,
+        units=units,
+        expected_version=version,
+    )
+
+
+@app.command()
+def receive(  # noqa: PLR0917 - typer makes arguments of them
+    order_id: OrderArgument,
+    need_id: NeedArgument,
+    units: UnitsArgument,
+    actor: ActorOption = "",
+    reason: ReasonOption = "",
+    expected_version: VersionOption = None,
+) -> None:
+    """Book what has come of a line, where nobody scans it."""
+    version = expected_version
+    _send(
+        "receive_purchase",
+        order_id,
+        actor,
+        reason,
+        need_id=need_id,
+        units=units,
+        expected_version=version,
+    )
+
+
+def _send(
+    verb: PurchaseVerb,
+    order_id: str,
+    actor: str,
+    reason: str,
+    *,
+    need_id: str = "",
+    units: int = 0,
+    expected_version: int | None = None,
+) -> None:
+    if not _ORDER_ID.fullmatch(order_id):
+        typer.echo(f"{order_id!r} is no order such as purchase-MILL-12", err=True)
+        raise typer.Exit(REFUSED_CODE)
+    now_ms = time.time_ns() // 1_000_000  # noqa: TID251 - a command is a main
+    asked = PurchaseCommand(
+        command_id=str(uuid.uuid4()),
+        verb=verb,
+        order_id=order_id,
+        actor=actor or login_name(),
+        reason=reason,
+        expected_version=-1 if expected_version is None else expected_version,
+        need_id=need_id,
+        quantity_units=units,
+    )
+    answer = asyncio.run(send_purchase_command(_kafka(), asked, now_ms=now_ms))
+    sentence, code = answer_sentence(answer, asked.command_id)
+    typer.echo(sentence, err=code == REFUSED_CODE)
+    raise typer.Exit(code)
+
+
+async def _view(kafka: KafkaSettings) -> SupplyView:
+    view = SupplyView()
+    async for records in read_topic(kafka, STOCK.name, until_end=True):
+        for record in records:
+            view.take_stock(record.key or b"", record.value)
+    async for records in read_topic(kafka, PLAN_STATE.name, until_end=True):
+        for record in records:
+            view.take_plan(record.key or b"", record.value)
+    return view
+
+
+def _kafka() -> KafkaSettings:
+    return load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
+
+
+def _print(title: str, rows: Iterable[Row], form: ShownFormat) -> None:
+    if form == "table":
+        Console(soft_wrap=True).print(rows_table(title, rows))
+    else:
+        print_rows(rows, form)
