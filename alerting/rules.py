@@ -12,12 +12,14 @@ _TITLES: Final = {
     "stockout": "Out of stock",
     "predicted_stockout": "Stockout foreseen",
     "overstock": "Overstock",
+    "near_expiry": "Near its expiry",
     "device_silent": "Device silent",
     "battery_low": "Battery low",
     "need_opened": "Replenishment needed",
     "transfer_lost": "Transfer lost",
     "transfer_proposed": "Transfer to approve",
     "count_waiting": "Count to approve",
+    "lot_recalled": "Lot recalled",
 }
 
 

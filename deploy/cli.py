@@ -40,6 +40,7 @@ SUB_COMMANDS: Final = (
     SubCommand("demo", "demo", "Start everything with simulated sites and watch stock move."),
     SubCommand("catalog", "app", "Sites, lanes, SKUs, devices, policies: load, show."),
     SubCommand("stock", "app", "Opening stock: import."),
+    SubCommand("lots", "lots", "The lots of an article, with their expiry, and what is held."),
     SubCommand("command", "app", "Approve, reject and change transfers, as a person."),
     SubCommand("count", "app", "Counts: where they pay, sessions, approval."),
     SubCommand("supplier", "app", "A supplier's feed, and purchase orders: show, approve, change."),

@@ -20,6 +20,7 @@ from streams.contracts.events import (
     ThresholdInputs,
     TransferChanged,
 )
+from streams.contracts.lots import LotHeld
 from streams.domain.days import DAY_MS
 from streams.domain.thresholds import MILLI, Thresholds, compute
 
@@ -33,6 +34,7 @@ def named_events(events: Iterable[StreamEvent], entity_id: str) -> list[StreamEv
 
 def entity_of(event: StreamEvent) -> str:
     """Return the id of what an event is about; empty where it decides nothing."""
+    found = ""
     match event:
         case BreachOpened() | BreachCleared():
             found = event.breach_id
@@ -46,8 +48,10 @@ def entity_of(event: StreamEvent) -> str:
             found = event.session_id
         case PurchaseChanged():
             found = event.order.order_id
+        case LotHeld():
+            found = event.hold_id
         case _:
-            found = ""
+            pass
     return found
 
 
@@ -69,10 +73,7 @@ def explained(events: Sequence[StreamEvent]) -> list[str]:
             case BreachOpened():
                 lines += _breach(event)
             case BreachCleared():
-                lines.append(
-                    f"cleared {_time(event.at_ms)}: available {event.available_units}, threshold"
-                    f" {event.threshold_units} and the hysteresis reached again"
-                )
+                lines.append(_cleared(event))
             case TransferChanged():
                 transfer = event.transfer
                 way = f"{transfer.sku} from {transfer.from_site} to {transfer.to_site}"
@@ -108,7 +109,7 @@ def explained(events: Sequence[StreamEvent]) -> list[str]:
                     told=bool(lines),
                 )
             case _:
-                pass
+                lines += _held(event)
     return lines
 
 
@@ -122,14 +123,61 @@ def _count_line(event: CountLineChanged) -> list[str]:
     )
 
 
+def _cleared(event: BreachCleared) -> str:
+    if event.kind == "near_expiry":
+        return f"cleared {_time(event.at_ms)}: what neared its expiry is gone"
+    return (
+        f"cleared {_time(event.at_ms)}: available {event.available_units}, threshold"
+        f" {event.threshold_units} and the hysteresis reached again"
+    )
+
+
+def _held(event: StreamEvent) -> list[str]:
+    if not isinstance(event, LotHeld):
+        return []
+    done = "let go" if event.quantity_units < 0 else "held back"
+    what = f"lot {event.lot}" if event.lot else "units of any lot"
+    by = f", by {event.actor}" if event.actor else ""
+    why = f": {event.reason}" if event.reason else ""
+    return [
+        (
+            f"{event.hold_id}: {abs(event.quantity_units)} of {event.sku} at {event.site}"
+            f" {done} ({what})"
+        ),
+        f"{_time(event.at_ms)} {event.cause}, command {event.command_id}{by}{why}",
+        (
+            f"{event.quarantined_units} of it are quarantined now; {event.unknown_units} on hand"
+            " are of no known lot"
+        ),
+    ]
+
+
 def _decision(head: str, what: str, numbers: Mapping[str, int], *, told: bool) -> list[str]:
     decided = ", ".join(f"{name} {value}" for name, value in numbers.items())
     lines = [what] if told else [head, what]
     return [*lines, f"  decided from: {decided}"] if decided else lines
 
 
+def _near_expiry(event: BreachOpened) -> list[str]:
+    numbers = event.decided_from
+    lines = [
+        f"{event.breach_id}: near_expiry of {event.sku} at {event.site}",
+        (
+            f"opened {_time(event.at_ms)}: {numbers['near_units']} units within"
+            f" {_span(numbers['near_expiry_ms'])} of their expiry, {numbers['expired_units']}"
+            f" past it; {numbers['on_hand_units']} on hand, {numbers['unknown_units']} of them of"
+            f" no known lot; catalogue load {numbers['reference_version']}"
+        ),
+    ]
+    if "expires_in_minutes" in numbers:
+        lines.append(f"the next lot expires in {_span(numbers['expires_in_minutes'] * 60_000)}")
+    return lines
+
+
 def _breach(event: BreachOpened) -> list[str]:
     numbers = event.decided_from
+    if event.kind == "near_expiry":
+        return _near_expiry(event)
     held = sum(numbers[f"{name}_units"] for name in ("reserved", "quarantined", "buffer"))
     leading = event.available_units + held
     shelf = numbers.get("shelf_units")

@@ -52,12 +52,17 @@ CommandVerb = Literal[
     "void_movement",
     "order_need",
     "resize_need",
+    "quarantine",
+    "release_quarantine",
+    "recall_lot",
+    "lift_recall",
 ]
 Autonomy = Literal["observe", "suggest", "auto_within_limits", "auto"]
 Witness = Literal["book", "shelf"]
 NegativeStock = Literal["refuse", "flag", "allow"]
 PolicyScope = Literal["network", "site", "category", "sku", "sku_site"]
 Thresholds = Literal["fixed", "computed"]
+LotTracking = Literal["none", "lots"]
 
 
 class ReadingInput(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
@@ -149,6 +154,7 @@ class CommandInput(msgspec.Struct, frozen=True, array_like=True, tag=4, gc=False
     shipment_id: str = ""
     movements: tuple[VoidedMovement, ...] = ()
     """`void_movement`: all that the scan left in the ledger, in its order."""
+    lot: str = ""
 
 
 class NetworkRecord(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
@@ -232,6 +238,8 @@ class PolicyRecord(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False
     count_sensed: CountSensed | None = None
     supply_from: SupplyFrom | None = None
     expedite: bool | None = None
+    lot_tracking: LotTracking | None = None
+    near_expiry_ms: int | None = None
 
 
 class PromotionRecord(msgspec.Struct, frozen=True, array_like=True, tag=7, gc=False):

@@ -87,7 +87,7 @@ def accounts_of(name: str, content: bytes) -> Accounts:
 def entry_of(movement: Movement, accounts: Accounts) -> Entry | None:
     """Return a movement's entry; None where no value moved (also for reserved units)."""
     amount_minor = movement.value_minor
-    if not amount_minor or movement.bucket == "reserved":
+    if not amount_minor or movement.bucket not in {"on_hand", "in_transit"}:
         return None
     stock = accounts.on_hand if movement.bucket == "on_hand" else accounts.in_transit
     # A void goes back where the mistake went, or that account would keep it.

@@ -167,7 +167,7 @@ class Period:
 
     def take(self, movement: Movement) -> None:
         """Take one committed movement, in log order within its SKU."""
-        if movement.bucket == "reserved" or not self._table.holds(movement):
+        if movement.bucket not in {"on_hand", "in_transit"} or not self._table.holds(movement):
             return
         balance = self._balance((movement.site, movement.sku, movement.bucket))
         self._follow(balance, movement)

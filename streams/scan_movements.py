@@ -58,6 +58,7 @@ def voided_movement(movement: Movement) -> VoidedMovement:
         transfer_id=movement.transfer_id,
         lot=movement.lot,
         flags=tuple(movement.flags),
+        lot_units=movement.lot_units,
     )
 
 
@@ -68,6 +69,8 @@ def _leads(movement: Movement) -> bool:
 def _is_of_another(run: list[Movement], movement: Movement) -> bool:
     if (run[0].cause, run[0].sku) != (movement.cause, movement.sku):
         return True
+    if movement.bucket == "quarantined":  # what is held follows the book
+        return False
     lead = next((one for one in run if _leads(one)), None)
     # Of a dispatch the units on their way come after it, of an arrival before it.
     return lead is not None and (lead.kind != "dispatch" or movement.bucket == "on_hand")

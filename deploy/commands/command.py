@@ -118,6 +118,48 @@ def release_buffer(
     _send("release_buffer", actor, reason, sku=sku, site=site, quantity_units=units)
 
 
+LotOption = Annotated[str, typer.Option("--lot", help="Only units of this lot.")]
+HeldArgument = Annotated[int, typer.Argument(min=0, help="Base units; 0 for all.")]
+
+
+@app.command()
+def quarantine(  # noqa: PLR0917 - typer makes arguments of them
+    sku: str,
+    site: str,
+    units: HeldArgument = 0,
+    lot: LotOption = "",
+    actor: ActorOption = "",
+    reason: ReasonOption = "",
+) -> None:
+    """Keep units, or a lot, of an article at a site out of available stock."""
+    _send("quarantine", actor, reason, sku=sku, site=site, quantity_units=units, lot=lot)
+
+
+@app.command("release-quarantine")
+def release_quarantine(  # noqa: PLR0917 - typer makes arguments of them
+    sku: str,
+    site: str,
+    units: HeldArgument = 0,
+    lot: LotOption = "",
+    actor: ActorOption = "",
+    reason: ReasonOption = "",
+) -> None:
+    """Let quarantined units be sold again."""
+    _send("release_quarantine", actor, reason, sku=sku, site=site, quantity_units=units, lot=lot)
+
+
+@app.command("recall-lot")
+def recall_lot(sku: str, lot: str, actor: ActorOption = "", reason: ReasonOption = "") -> None:
+    """Recall a lot: it is quarantined at every site, also where it arrives later."""
+    _send("recall_lot", actor, reason, sku=sku, lot=lot)
+
+
+@app.command("lift-recall")
+def lift_recall(sku: str, lot: str, actor: ActorOption = "", reason: ReasonOption = "") -> None:
+    """End a recall, and let what of the lot is quarantined be sold again."""
+    _send("lift_recall", actor, reason, sku=sku, lot=lot)
+
+
 @app.command()
 def void(
     scan: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated, Final, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ingest.contracts.events import IDENTIFIER_LENGTH_MAX, QUANTITY_UNITS_MAX, Code
+from ingest.contracts.events import IDENTIFIER_LENGTH_MAX, LOT_LENGTH_MAX, QUANTITY_UNITS_MAX, Code
 from ingest.contracts.voids import VOIDED_MOVEMENTS_MAX, MovementFacts, VoidedMovement
 from ingest.frames import CommandInput, CommandVerb
 
@@ -29,6 +29,8 @@ ENTITY_KINDS: Final[dict[CommandVerb, str]] = {
 }
 """What kind of entity a verb is about; the others name a SKU and sites."""
 
+LOT_VERBS: Final = frozenset({"recall_lot", "lift_recall"})
+"""Verbs that name a SKU and a lot, wherever it is."""
 ANSWER_WAIT_MS: Final = 2_000
 """How long console and command line wait for an answer before they show `pending`."""
 
@@ -59,13 +61,18 @@ class Command(BaseModel):
     shipment_id: Annotated[str, Field(max_length=3 * IDENTIFIER_LENGTH_MAX)] = ""
     movements: Annotated[tuple[MovementFacts, ...], Field(max_length=VOIDED_MOVEMENTS_MAX)] = ()
     """`void_movement`: all that the scan left in the ledger, in its order."""
+    lot: Annotated[str, Field(max_length=LOT_LENGTH_MAX)] = ""
+    """`quarantine`, `release_quarantine`: only units of it; `recall_lot`, `lift_recall`: which."""
 
     @model_validator(mode="after")
     def _complete(self) -> "Command":
         kind = ENTITY_KINDS.get(self.verb)
         if kind is not None and (not self.entity_id.startswith(f"{kind}-") or self.sku):
             raise ValueError(f"{self.verb} takes the id of a {kind} and no SKU")
-        if kind is None and (self.entity_id or not self.sku or not self.site):
+        if self.verb in LOT_VERBS:
+            if self.entity_id or not self.sku or not self.lot or self.site:
+                raise ValueError(f"{self.verb} takes a SKU and a lot, for all its sites")
+        elif kind is None and (self.entity_id or not self.sku or not self.site):
             raise ValueError(f"{self.verb} takes a SKU and a site and no entity id")
         if self.verb == "order_transfer" and self.to_site in {"", self.site}:
             raise ValueError("order_transfer takes two different sites")
@@ -96,4 +103,5 @@ def command_input(command: Command) -> CommandInput:
         to_site=command.to_site,
         shipment_id=command.shipment_id,
         movements=tuple(VoidedMovement(**facts.model_dump()) for facts in command.movements),
+        lot=command.lot,
     )

@@ -15,6 +15,8 @@ from ingest.frames import ScanAction
 BATCH_EVENTS_MAX: Final = 1_000
 PAYLOAD_BYTES_MAX: Final = 1024 * 1024
 IDENTIFIER_LENGTH_MAX: Final = 128
+LOT_LENGTH_MAX: Final = 20
+"""What GS1 allows."""
 QUANTITY_UNITS_MAX: Final = 1_000_000
 """A scan may not claim more; a catalogue may set a lower limit for a SKU."""
 WEIGHT_G_MAX: Final = 10_000_000
@@ -83,7 +85,7 @@ class Scan(_Wire):
     barcode: Barcode | None = None
     """Raw content with its symbology identifier, such as `]C1` or `]d2`."""
     location: str = Field(default="", max_length=IDENTIFIER_LENGTH_MAX)
-    lot: str = Field(default="", max_length=20)
+    lot: str = Field(default="", max_length=LOT_LENGTH_MAX)
     transfer_id: str = Field(default="", max_length=2 * IDENTIFIER_LENGTH_MAX)
     counterpart_site: str = Field(default="", max_length=IDENTIFIER_LENGTH_MAX)
     order_id: str = Field(default="", max_length=IDENTIFIER_LENGTH_MAX)

@@ -28,7 +28,7 @@ from ingest.contracts.fields import (
 )
 from ingest.contracts.supply import SupplyFrom
 from ingest.contracts.supply_reference import Lane, Supplier
-from ingest.frames import Autonomy, NegativeStock, PolicyScope, Thresholds, Witness
+from ingest.frames import Autonomy, LotTracking, NegativeStock, PolicyScope, Thresholds, Witness
 
 KEY_SEPARATOR: Final = "\x1f"
 """Between the parts of a key; identifiers and codes can't hold it."""
@@ -211,6 +211,11 @@ class Policy(ReferenceModel):
     nowhere: `parent`."""
     expedite: bool | None = None
     """An express order is allowed where stock runs out before normal supply. Said nowhere: no."""
+    lot_tracking: LotTracking | None = None
+    """`lots`: stock is told apart by lot and expiry (docs/lots.md). Said nowhere: `none`."""
+    near_expiry_ms: DurationMs | None = None
+    """So long before its expiry a lot that is still there raises a `near_expiry` breach. 0 or said
+    nowhere: only expired stock does."""
 
     @model_validator(mode="after")
     def _scope_names(self) -> "Policy":

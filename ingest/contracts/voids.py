@@ -23,6 +23,7 @@ class VoidedMovement(msgspec.Struct, frozen=True, array_like=True, gc=False):
     transfer_id: str = ""
     lot: str = ""
     flags: tuple[str, ...] = ()
+    lot_units: dict[str, int] | None = None
 
 
 class MovementFacts(BaseModel):
@@ -40,3 +41,4 @@ class MovementFacts(BaseModel):
     transfer_id: str = ""
     lot: str = ""
     flags: tuple[str, ...] = ()
+    lot_units: dict[str, int] | None = None

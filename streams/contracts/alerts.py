@@ -24,6 +24,7 @@ ALERT_KINDS: Final[tuple[str, ...]] = (
     "count_waiting",
     "purchase_proposed",
     "purchase_late",
+    "lot_recalled",
 )
 """All that the folds raise. Records keep a plain text: an older reader takes a newer kind."""
 

@@ -6,6 +6,7 @@ import msgspec
 
 from ingest.frames import FrameCodec
 from streams.contracts.counts import CountLineChanged, CountSessionChanged
+from streams.contracts.lots import LotHeld
 from streams.contracts.purchases import PurchaseOrder
 from streams.contracts.state import BreachKind, Need, Transfer
 
@@ -185,6 +186,7 @@ StreamEvent = (
     | CountLineChanged
     | CountSessionChanged
     | PurchaseChanged
+    | LotHeld
 )
 
 EVENT_FRAMES: Final[FrameCodec[StreamEvent]] = FrameCodec(StreamEvent)

@@ -26,8 +26,9 @@ MovementKind = Literal[
     "transit_in",
     "refused",
     "void",
+    "quarantine",
 ]
-Bucket = Literal["on_hand", "reserved", "in_transit"]
+Bucket = Literal["on_hand", "reserved", "in_transit", "quarantined"]
 
 
 class Movement(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
@@ -58,6 +59,8 @@ class Movement(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
     transfer_id: str = ""
     lot: str = ""
     flags: list[str] = []
+    lot_units: dict[str, int] | None = None
+    """Where lots are tracked: signed units by lot, under the empty name those of no known lot."""
 
 
 MOVEMENT_FRAMES: Final[FrameCodec[Movement]] = FrameCodec(Movement)

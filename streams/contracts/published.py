@@ -18,6 +18,7 @@ from streams.contracts import (
     demand,
     events,
     ledger,
+    lots,
     plans,
     purchases,
     state,
@@ -67,6 +68,9 @@ PUBLISHED: Final[dict[str, tuple[type[msgspec.Struct], ...]]] = {
         voids.Voided,
         counts.CountRecord,
         counts.CountLine,
+        lots.LotBook,
+        lots.CarriedLots,
+        lots.SkuRecalls,
     ),
     "shelfstream.movements": (ledger.Movement,),
     "shelfstream.events": (
@@ -82,6 +86,7 @@ PUBLISHED: Final[dict[str, tuple[type[msgspec.Struct], ...]]] = {
         counts.CountLineChanged,
         counts.CountSessionChanged,
         events.PurchaseChanged,
+        lots.LotHeld,
     ),
     "shelfstream.plan-state": (
         plans.Shipment,

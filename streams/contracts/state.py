@@ -13,16 +13,18 @@ from ingest.contracts.supply import LaneRecord, SupplierRecord
 from ingest.frames import NetworkRecord, PolicyRecord, PromotionRecord, SiteRecord, SkuRecord
 from streams.contracts.counts import COUNT, COUNT_LINE, CountLine, CountRecord
 from streams.contracts.demand import Demand, LeadTime
+from streams.contracts.lots import CARRIED, LOTS, RECALLS, CarriedLots, LotBook, SkuRecalls
 from streams.contracts.voids import VOIDED, Voided
 
 SEPARATOR: Final = "\x1f"
 
-BreachKind = Literal["low_stock", "stockout", "overstock", "predicted_stockout"]
+BreachKind = Literal["low_stock", "stockout", "overstock", "predicted_stockout", "near_expiry"]
 BREACH_KINDS: Final[tuple[BreachKind, ...]] = (
     "stockout",
     "predicted_stockout",
     "low_stock",
     "overstock",
+    "near_expiry",
 )
 
 TransferState = Literal[
@@ -360,6 +362,9 @@ STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
     VOIDED: Voided,
     COUNT: CountRecord,
     COUNT_LINE: CountLine,
+    LOTS: LotBook,
+    CARRIED: CarriedLots,
+    RECALLS: SkuRecalls,
 }
 """The struct behind each kind of key; `reference` records are a tagged union, see `Reference`."""
 

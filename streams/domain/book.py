@@ -9,8 +9,9 @@ from typing import Final
 
 from ingest.frames import ScanInput
 from streams.contracts.ledger import Bucket, Movement, MovementKind, scan_cause
+from streams.contracts.lots import CarriedLot
 from streams.contracts.state import Level
-from streams.domain import issues
+from streams.domain import holds, issues, lots
 from streams.domain.arithmetic import half_even
 from streams.domain.store import Store
 
@@ -34,11 +35,24 @@ def post(
     effective_at_ms: int,
     transfer_id: str = "",
     lot: str = "",
+    expires_at_ms: int = 0,
+    named_lots: list[CarriedLot] | None = None,
     flags: list[str] | None = None,
 ) -> None:
-    """Change the book by signed units and value, and write the movement."""
+    """Change the book by signed units and value, and write the movement.
+
+    Lots move with it where the policy tracks them; `named_lots` says which, as far as known.
+    """
     now_ms = store.clock.now_ms
     before_units = level.on_hand_units
+    lot_units = None
+    if quantity_units and store.catalogue.lot_policies and lots.are_tracked(store, level):
+        flags = list(flags or _NO_FLAGS)
+        moving = lots.Moving(
+            kind, quantity_units, lot, expires_at_ms, transfer_id, named_lots or []
+        )
+        lot_units = lots.move(store, level, moving, flags)
+        store.touched[level.sku, level.site] = None
     after_units = before_units + quantity_units
     level.on_hand_units = after_units
     level.value_minor += value_minor
@@ -52,26 +66,28 @@ def post(
     if calm is None or not calm[0] <= after_units <= calm[1]:
         store.touched[sku_site] = None
     # Every event of a shop comes by here: fields by position take half the time that names take.
-    store.outbox.movements.append(
-        Movement(
-            f"movement-{sku}-{store.next_number(sku)}",
-            sku,
-            site,
-            kind,
-            "on_hand",
-            quantity_units,
-            before_units,
-            after_units,
-            cause,
-            effective_at_ms,
-            now_ms,
-            half_even(value_minor, quantity_units) if quantity_units else 0,
-            value_minor,
-            transfer_id,
-            lot,
-            flags or _NO_FLAGS,
-        )
+    movement = Movement(
+        f"movement-{sku}-{store.next_number(sku)}",
+        sku,
+        site,
+        kind,
+        "on_hand",
+        quantity_units,
+        before_units,
+        after_units,
+        cause,
+        effective_at_ms,
+        now_ms,
+        half_even(value_minor, quantity_units) if quantity_units else 0,
+        value_minor,
+        transfer_id,
+        lot,
+        flags or _NO_FLAGS,
+        lot_units,
     )
+    store.outbox.movements.append(movement)
+    if lot_units is not None or level.quarantined_units:
+        holds.follow_move(store, level, movement, lot_units)
 
 
 def post_aside(
@@ -205,6 +221,7 @@ def issue_scan(store: Store, scan: ScanInput) -> None:
         cause=f"{scan.source}/{scan.boot}/{scan.seq}",
         effective_at_ms=scan.observed_at_ms,
         lot=scan.lot,
+        expires_at_ms=scan.expires_at_ms,
         flags=flags,
     )
 
@@ -226,6 +243,7 @@ def receive_scan(store: Store, scan: ScanInput) -> None:
         cause=scan_cause(scan.source, scan.boot, scan.seq),
         effective_at_ms=scan.observed_at_ms,
         lot=scan.lot,
+        expires_at_ms=scan.expires_at_ms,
     )
 
 
@@ -234,7 +252,7 @@ def correct_scan(store: Store, scan: ScanInput) -> None:
     level = store.level(scan.sku, scan.site)
     delta_units = scan.quantity_units
     if scan.action == "count":
-        delta_units -= level.on_hand_units
+        delta_units -= lots.counted_units(store, level, scan.lot)
     correct(
         store,
         level,
@@ -243,6 +261,7 @@ def correct_scan(store: Store, scan: ScanInput) -> None:
         cause=scan_cause(scan.source, scan.boot, scan.seq),
         effective_at_ms=scan.observed_at_ms,
         lot=scan.lot,
+        expires_at_ms=scan.expires_at_ms,
     )
 
 
@@ -255,6 +274,7 @@ def correct(
     cause: str,
     effective_at_ms: int,
     lot: str = "",
+    expires_at_ms: int = 0,
     flags: list[str] | None = None,
 ) -> None:
     """Book a difference: what is found comes in at the average, what is missing leaves at it."""
@@ -275,6 +295,7 @@ def correct(
         cause=cause,
         effective_at_ms=effective_at_ms,
         lot=lot,
+        expires_at_ms=expires_at_ms,
         flags=flags,
     )
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from streams.contracts.alerts import AlertEnded, AlertRaised, Severity
 from streams.contracts.events import BreachCleared, BreachOpened
 from streams.contracts.state import Breach, BreachKind, Level
-from streams.domain import needs, sensing, transfers
+from streams.domain import expiry, needs, sensing, transfers
 from streams.domain.answers import answer, position_units
 from streams.domain.catalogue import Rules
 from streams.domain.issues import note_gap
@@ -21,6 +21,7 @@ SEVERITY: Final[dict[BreachKind, Severity]] = {
     "predicted_stockout": "warning",
     "low_stock": "warning",
     "overstock": "info",
+    "near_expiry": "warning",
 }
 
 MILLI: Final = 1_000
@@ -42,6 +43,8 @@ def assess(store: Store, level: Level, rules: Rules) -> None:
     if rules.buffer_units != level.buffer_policy_units:
         level.buffer_units = level.buffer_policy_units = rules.buffer_units
         store.levels.touch((level.sku, level.site))
+    if rules.lot_tracking == "lots":
+        expiry.look(store, level, rules)
     on_hand_units = level.on_hand_units
     if rules.lead_witness == "shelf" and level.sensed:
         seen_units = sensing.shelf_units(level)

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 from ingest.frames import ScanInput
 from streams.contracts.ledger import scan_cause
+from streams.contracts.lots import CarriedLot
 from streams.contracts.state import TRANSFER_OPEN, Level, Transfer
-from streams.domain import book, issues, lead_times, needs
+from streams.domain import book, issues, lead_times, lots, needs
 from streams.domain.arithmetic import half_even
 from streams.domain.store import Store
 from streams.domain.transfers import (
@@ -104,6 +105,7 @@ def _leave(
         effective_at_ms=scan.observed_at_ms,
         transfer_id=transfer.transfer_id if transfer is not None else "",
         lot=scan.lot,
+        expires_at_ms=scan.expires_at_ms,
         flags=flags if transfer is not None else [*flags, NO_TRANSFER],
     )
     return value_minor
@@ -131,8 +133,9 @@ def arrive_scan(store: Store, scan: ScanInput) -> None:
     value_minor = quantity_units * book.unit_cost_minor(store, scan.sku)
     if not shares:  # from nobody knows where: the request is what it can have been sent for
         needs.receive(store, level, quantity_units)
+    brought: list[CarriedLot] = []
     if shares:
-        value_minor = sum(_take_in(store, transfer, units, scan) for transfer, units in shares)
+        value_minor = sum(_take_in(store, one, units, scan, brought) for one, units in shares)
         level.last_received_at_ms = store.now_ms
     book.post(
         store,
@@ -144,20 +147,30 @@ def arrive_scan(store: Store, scan: ScanInput) -> None:
         effective_at_ms=scan.observed_at_ms,
         transfer_id=shares[0][0].transfer_id if shares else "",
         lot=scan.lot,
+        expires_at_ms=scan.expires_at_ms,
+        named_lots=brought,
         flags=[] if shares else [NO_TRANSFER],
     )
     for (transfer, _), was in zip(shares, were, strict=True):
         settle(store, transfer, was, cause)
 
 
-def _take_in(store: Store, transfer: Transfer, quantity_units: int, scan: ScanInput) -> int:
-    """Let units of one transfer arrive, and return their value in minor units."""
+def _take_in(
+    store: Store,
+    transfer: Transfer,
+    quantity_units: int,
+    scan: ScanInput,
+    brought: list[CarriedLot],
+) -> int:
+    """Let units of one transfer arrive, add its lots to `brought`, and return their value."""
     cause = scan_cause(scan.source, scan.boot, scan.seq)
     found_units = min(transfer.lost_units, quantity_units - on_the_way_units(transfer))
     if found_units > 0:
         find(store, transfer, found_units, cause)
     _infer(store, transfer, quantity_units - on_the_way_units(transfer), scan)
     lead_times.measure_transfer(store, transfer)
+    if store.catalogue.lot_policies:
+        brought += lots.unload(store, transfer.transfer_id, quantity_units, scan.lot)
     value_minor = _value_share_minor(transfer, quantity_units)
     move_on_the_way(store, transfer, "transit_in", -quantity_units, cause, value_minor=-value_minor)
     transfer.received_units += quantity_units
@@ -184,6 +197,8 @@ def _infer(store: Store, transfer: Transfer, missing_units: int, scan: ScanInput
         cause=cause,
         effective_at_ms=scan.observed_at_ms,
         transfer_id=transfer.transfer_id,
+        lot=scan.lot,
+        expires_at_ms=scan.expires_at_ms,
         flags=book.negative_flags(store, donor, missing_units),
     )
     _depart(store, transfer, missing_units, cause, value_minor=value_minor)

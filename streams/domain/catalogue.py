@@ -13,6 +13,7 @@ from ingest.contracts.counts import CountSensed
 from ingest.contracts.supply import LaneRecord, SupplierRecord, SupplyFrom
 from ingest.frames import (
     Autonomy,
+    LotTracking,
     NegativeStock,
     NetworkRecord,
     PolicyRecord,
@@ -80,6 +81,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     count_tolerance_permille: int | None = None
     count_tolerance_minor: int | None = None
     count_sensed: CountSensed = "count"
+    lot_tracking: LotTracking = "none"
+    near_expiry_ms: int = 0
     threshold_number: int = 0
     """Of the computed threshold that stands in `min_units` and `max_units`; 0 for the policy's."""
     foretold_units: int | None = None
@@ -124,6 +127,8 @@ class Catalogue:
         self._promotions: dict[str, PromotionRecord] = {}
         self.cached_rules: dict[tuple[str, str], Rules] = {}
         self.policies: dict[PolicyKey, PolicyRecord] = {}
+        self.lot_policies: set[PolicyKey] = set()
+        """Policies that track lots: without any, nothing has to be asked."""
         self._lanes: dict[str, dict[str, LaneRecord]] = {}
         self._changes: dict[bytes, bytes | None] = {}
 
@@ -206,6 +211,9 @@ class Catalogue:
             _set(self._promotions, record.promotion, record, removed=removed)
         else:
             _set(self.policies, policy_key(record), record, removed=removed)
+            self.lot_policies.discard(policy_key(record))
+            if record.lot_tracking == "lots" and not removed:
+                self.lot_policies.add(policy_key(record))
 
 
 def policy_key(policy: PolicyRecord) -> PolicyKey:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from ingest.frames import CommandInput
 from streams.contracts.events import CommandAccepted, CommandRefused
 from streams.contracts.state import TRANSFER_OPEN, AnsweredCommand, Level, Transfer, TransferState
-from streams.domain import needs, sensing, transfers, voids
+from streams.domain import holds, needs, sensing, transfers, voids
 from streams.domain.store import Store
 
 ANSWERS_KEPT_MS: Final = 86_400_000
@@ -180,6 +180,12 @@ def _void(store: Store, command: CommandInput) -> Answer:
     return Refusal(refused) if refused else Done(command.entity_id)
 
 
+def _hold_stock(store: Store, command: CommandInput) -> Answer:
+    reason = holds.VERBS[command.verb](store, command)
+    at_site = f"@{command.site}" if command.site else ""
+    return Refusal(reason) if reason else Done(f"{command.sku}{at_site}")
+
+
 _OTHER_VERBS: Final[dict[str, Callable[[Store, CommandInput], Answer]]] = {
     "order_transfer": _order,
     "close_need": _close_need,
@@ -187,6 +193,7 @@ _OTHER_VERBS: Final[dict[str, Callable[[Store, CommandInput], Answer]]] = {
     "resize_need": _order_need,
     "release_buffer": _release_buffer,
     "void_movement": _void,
+    **dict.fromkeys(holds.VERBS, _hold_stock),
 }
 """What is not about a transfer that exists."""
 

@@ -26,9 +26,10 @@ from ingest.frames import (
 )
 from streams.contracts.counts import COUNT_LINE
 from streams.contracts.events import BarrierPassed
+from streams.contracts.lots import LOTS
 from streams.contracts.state import COMMAND, LEVEL, NEED, ORDER_LINE, SEPARATOR, SKU, TRANSFER
 from streams.contracts.voids import VOIDED
-from streams.domain import breaches, counts, needs, sensing, transfers
+from streams.domain import breaches, counts, expiry, needs, sensing, transfers
 from streams.domain.commands import ANSWERS_KEPT_MS, apply_command, forget_answered
 from streams.domain.devices import apply_device_status
 from streams.domain.openings import apply_opening
@@ -266,6 +267,7 @@ _DUE_MS: Final[dict[str, Callable[[Store, str], int]]] = {
     ROUND: round_due_ms,
     VOIDED: voided_due_ms,
     COUNT_LINE: counts.line_due_ms,
+    LOTS: expiry.due_ms,
 }
 
 _HANDLERS: Final[dict[type, Handler]] = {
@@ -292,4 +294,5 @@ _TIMER_ACTIONS: Final[dict[str, Callable[..., int]]] = {
     ROUND: go_round,
     VOIDED: forget_voided,
     COUNT_LINE: counts.forget_line,
+    LOTS: expiry.come_due,
 }

@@ -14,6 +14,7 @@ import msgspec
 from ingest.frames import SkuRecord
 from streams.contracts.counts import COUNT, COUNT_LINE, CountLine, CountRecord
 from streams.contracts.demand import Demand, LeadTime
+from streams.contracts.lots import CARRIED, LOTS, RECALLS, CarriedLots, LotBook, SkuRecalls
 from streams.contracts.state import (
     CLOCK,
     COMMAND,
@@ -201,6 +202,9 @@ class Store:
         self.voided: Records[str, Voided] = Records(_named(VOIDED), _decoder(Voided))
         self.counts: Records[str, CountRecord] = Records(_named(COUNT), _decoder(CountRecord))
         self.count_lines: Records[str, CountLine] = Records(_named(COUNT_LINE), _decoder(CountLine))
+        self.lot_books: Records[str, LotBook] = Records(_named(LOTS), _decoder(LotBook))
+        self.carried: Records[str, CarriedLots] = Records(_named(CARRIED), _decoder(CarriedLots))
+        self.recalls: Records[str, SkuRecalls] = Records(_named(RECALLS), _decoder(SkuRecalls))
         self._clock_written = Clock()
         self.catalogue = Catalogue()
         self.timers = Timers()
@@ -348,4 +352,7 @@ class Store:
             self.voided,
             self.counts,
             self.count_lines,
+            self.lot_books,
+            self.carried,
+            self.recalls,
         )

@@ -250,6 +250,8 @@ def _forget(store: Store, transfer: Transfer) -> None:
     if transfer.state == "lost":
         _tell_over(store, transfer, transfer.transfer_id)
     store.transfers.remove(transfer.transfer_id)
+    if store.carried.get(transfer.transfer_id) is not None:
+        store.carried.remove(transfer.transfer_id)
 
 
 def _count(store: Store, transfer: Transfer, was: Before) -> None:

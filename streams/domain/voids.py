@@ -11,9 +11,10 @@ from typing import Final, NamedTuple
 
 from ingest.contracts.voids import VoidedMovement
 from ingest.frames import CommandInput
+from streams.contracts.lots import CarriedLot
 from streams.contracts.state import TRANSFER_OPEN, Level, Transfer
 from streams.contracts.voids import WAS, Voided
-from streams.domain import book, counts, issues, transfers
+from streams.domain import book, counts, issues, lots, transfers
 from streams.domain.store import Store
 
 VOIDABLE_MS: Final = 35 * 86_400_000
@@ -199,6 +200,7 @@ def _call_back(store: Store, part: Part) -> None:
         store, transfer, "void", -units, _cause(movement), value_minor=-value_minor
     )
     transfer.dispatched_units -= units
+    lots.trim(store, transfer.transfer_id, transfers.on_the_way_units(transfer))
     transfer.value_minor -= value_minor
     _find_state(store, transfer)
     donor = store.level(transfer.sku, transfer.from_site)
@@ -241,6 +243,11 @@ def _reverse(store: Store, level: Level, movement: VoidedMovement, value_minor: 
         effective_at_ms=movement.effective_at_ms,
         transfer_id=movement.transfer_id,
         lot=movement.lot,
+        named_lots=[
+            CarriedLot(lot, 0, abs(lot_units))
+            for lot, lot_units in (movement.lot_units or {}).items()
+            if lot
+        ],
         flags=flags,
     )
 

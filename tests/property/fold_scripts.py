@@ -40,6 +40,7 @@ from tests.unit.streams.builders import T0, Story
 
 SITES: Final = ("hall", "shop-1", "shop-2")
 SKUS: Final = ("milk", "tea")
+LOTS: Final = ("A", "B", "C")
 STEPS_MAX: Final = 120
 PACE_MS: Final = (0, 0, 1, 10, 40)
 LONG_PACE_MS: Final = (0, 1, 3_600_000, DAY_MS // 2, DAY_MS, DAY_MS)
@@ -60,6 +61,9 @@ FIRST: Final[list[InputItem]] = [
             count_tolerance_units=3,
         ),
     ),
+    ReferenceInput(
+        1, PolicyRecord(scope="sku", sku="milk", lot_tracking="lots", near_expiry_ms=DAY_MS)
+    ),
     *(
         ReferenceInput(1, LaneRecord(start, end, 40, cooldown_ms=30))
         for start in SITES
@@ -79,6 +83,7 @@ _VERBS: Final[tuple[CommandVerb, ...]] = (
     *("approve_transfer", "reject_transfer", "hold_transfer", "edit_transfer", "cancel_transfer"),
     *("lose_transfer", "reopen_transfer", "order_transfer", "assign_shipment", "close_need"),
     *("release_buffer", "order_need", "resize_need"),
+    *("quarantine", "release_quarantine", "recall_lot", "lift_recall"),
 )
 _NEED_VERBS: Final = frozenset({"close_need", "order_need", "resize_need"})
 
@@ -101,6 +106,8 @@ def _scan(draw: Random, story: Story) -> InputItem:
         transfer_id=named,
         counterpart_site=draw.choice(("", *SITES)),
         unit_cost_minor=draw.choice((-1, 7, 100)),
+        lot=draw.choice(("", *LOTS)),
+        expires_at_ms=draw.choice((0, T0 + 200, T0 + 900, T0 + draw.randint(0, 3) * DAY_MS)),
     )
 
 
@@ -158,6 +165,7 @@ def _command(draw: Random, story: Story) -> InputItem:
         site=draw.choice(SITES),
         to_site=draw.choice(SITES),
         shipment_id="shipment-1",
+        lot=draw.choice(("", *LOTS)),
     )
 
 
@@ -274,6 +282,8 @@ def _policy(draw: Random) -> PolicyRecord:
         count_sensed=draw.choice((None, "count", "prefill", "skip")),
         supply_from=draw.choice((None, "supplier", "cheapest")),
         expedite=draw.choice((None, True)),
+        lot_tracking=draw.choice((None, None, "none", "lots")),
+        near_expiry_ms=draw.choice((None, 0, 300, DAY_MS)),
     )
 
 

@@ -148,6 +148,7 @@ def test_the_table_is_the_sum_of_the_ledger(script: list[Step]) -> None:
         place = (level.sku, level.site)
         assert level.on_hand_units == sums[*place, "on_hand"]
         assert level.reserved_units == sums[*place, "reserved"]
+        assert level.quarantined_units == sums[*place, "quarantined"]
         assert level.value_minor == values[place]
         assert level.on_hand_units or level.value_minor == 0
     ids = [movement.movement_id for movement in story.movements()]
@@ -224,6 +225,8 @@ def test_breaches_open_and_clear_in_turn(script: list[Step]) -> None:
         for breach in level.breaches:
             place = (level.sku, level.site, breach.kind)
             assert is_open.pop(place, "") == breach.breach_id
+    for book in story.lot_books():
+        assert is_open.pop((book.sku, book.site, "near_expiry"), "") == book.breach_id
     assert not is_open
 
 

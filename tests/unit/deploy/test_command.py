@@ -67,6 +67,10 @@ def test_a_word_about_a_transfer_sends_its_verb(word: str, verb: str, sent: list
         ),
         (["release-buffer", "TEA", "A"], {"sku": "TEA", "site": "A", "quantity_units": 0}),
         (["release-buffer", "TEA", "A", "4"], {"quantity_units": 4}),
+        (["quarantine", "TEA", "A", "4"], {"site": "A", "quantity_units": 4, "lot": ""}),
+        (["release-quarantine", "TEA", "A", "--lot", "L1"], {"quantity_units": 0, "lot": "L1"}),
+        (["recall-lot", "TEA", "L1"], {"sku": "TEA", "lot": "L1", "site": ""}),
+        (["lift-recall", "TEA", "L1"], {"sku": "TEA", "lot": "L1", "site": ""}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -87,8 +91,10 @@ def test_every_verb_of_a_person_has_a_word() -> None:
     transfer_verbs = {verb for verb, _ in TRANSFER_WORDS.values()}
     others = {"edit": "edit_transfer", "close-need": "close_need"}
     others |= {"order-transfer": "order_transfer", "release-buffer": "release_buffer"}
-    others |= {"void": "void_movement"}
     planning_verbs = {"assign_shipment", "order_need", "resize_need"}
+    others |= {"void": "void_movement", "quarantine": "quarantine"}
+    others |= {"release-quarantine": "release_quarantine"}
+    others |= {"recall-lot": "recall_lot", "lift-recall": "lift_recall"}
     assert words == {*TRANSFER_WORDS, *others}
     assert transfer_verbs | set(others.values()) == set(COMMAND_VERBS) - planning_verbs
     assert {ENTITY_KINDS[verb] for verb in transfer_verbs} == {"transfer"}

@@ -27,6 +27,7 @@ from ingest.frames import (
 from streams.contracts.alerts import ALERT_INPUT_FRAMES
 from streams.contracts.events import EVENT_FRAMES
 from streams.contracts.ledger import MOVEMENT_FRAMES, Movement
+from streams.contracts.lots import CARRIED, LOTS, CarriedLots, LotBook
 from streams.contracts.plans import PLAN_FRAMES
 from streams.contracts.state import (
     LEVEL,
@@ -201,6 +202,26 @@ class Story:
         """Return all levels as written, in key order."""
         raws = sorted(raw for raw in self.state if key_parts(raw)[0] == LEVEL)
         return [self.level(key_parts(raw)[2], key_parts(raw)[1]) for raw in raws]
+
+    def lot_books(self) -> list[LotBook]:
+        """Return all lot books as written, in key order."""
+        raws = sorted(raw for raw in self.state if key_parts(raw)[0] == LOTS)
+        found = [decode(raw, self.state[raw]) for raw in raws]
+        return [book for book in found if isinstance(book, LotBook)]
+
+    def carried_lots(self) -> list[CarriedLots]:
+        """Return what all transfers carry, in key order."""
+        raws = sorted(raw for raw in self.state if key_parts(raw)[0] == CARRIED)
+        found = [decode(raw, self.state[raw]) for raw in raws]
+        return [carried for carried in found if isinstance(carried, CarriedLots)]
+
+    def lots(self, site: str = SHOP) -> dict[str, int]:
+        """Return the units by lot at a site, those of no known lot under the empty name."""
+        for book in self.lot_books():
+            if book.site == site:
+                known = {entry.lot: entry.units for entry in book.lots}
+                return {**known, "": book.unknown_units} if book.unknown_units else known
+        return {}
 
     def movements(self) -> list[Movement]:
         """Return the whole ledger."""

@@ -8,7 +8,7 @@ from ingest.contracts.errors import SettingsError
 from streams.contracts.ledger import Bucket, Movement, MovementKind
 from streams.journal import Accounts, Entry, accounts_of, entry_of
 
-WITHOUT_VALUE = {"open", "refused", "reserve", "release"}
+WITHOUT_VALUE = {"open", "refused", "reserve", "release", "quarantine"}
 
 
 def _movement(
