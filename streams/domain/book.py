@@ -59,12 +59,11 @@ def post(
     level.updated_at_ms = now_ms
     sku, site = sku_site = level.sku, level.site
     store.levels.dirty[sku_site] = None
-    if store.counting and sku_site in store.counting:
-        store.counting[sku_site].append((effective_at_ms, quantity_units, cause))
-        store.touched[sku_site] = None
     calm = store.calm.get(sku_site)
     if calm is None or not calm[0] <= after_units <= calm[1]:
         store.touched[sku_site] = None
+        if sku_site in store.counting:  # such a level is never calm
+            store.counting[sku_site].append((effective_at_ms, quantity_units, cause))
     # Every event of a shop comes by here: fields by position take half the time that names take.
     movement = Movement(
         f"movement-{sku}-{store.next_number(sku)}",

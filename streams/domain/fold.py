@@ -136,6 +136,8 @@ def _assess_touched(store: Store) -> None:
                 continue
             rules = store.catalogue.cached_rules.get(sku_site) or store.rules(*sku_site)
             breaches.assess(store, level, rules)
+            if sku_site in store.counting:  # each of its movements has to come by here
+                store.calm.pop(sku_site, None)
             if level.sensed or level.breaches:
                 due_ms = breaches.level_due_ms(level, rules)
                 if due_ms:
