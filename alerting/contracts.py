@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-FloorTaskKind = Literal["dispatch", "expect_arrival", "cancelled"]
+FloorTaskKind = Literal["dispatch", "expect_arrival", "cancelled", "quarantine", "release"]
 
 
 class FloorTask(BaseModel):
@@ -16,9 +16,11 @@ class FloorTask(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     task_id: str
-    """`{transfer_id}/{task}/{version}`: the same on every repeat."""
+    """`{transfer_id}/{task}/{version}`, of held stock `{hold_id}/{task}/1`: the same on every
+    repeat."""
     task: FloorTaskKind
     transfer_id: str
+    """Empty where it is about no transfer."""
     version: int = Field(ge=1)
     sku: str
     site: str
@@ -26,8 +28,10 @@ class FloorTask(BaseModel):
     from_site: str
     to_site: str
     quantity_units: int = Field(ge=0)
-    """Base units to send, or on their way."""
+    """Base units to send, on their way, or to be put aside; 0 with a lot: look for it."""
     shipment_id: str = ""
     state: str
-    """The transfer's state; with `cancelled` it says why."""
+    """The transfer's state; with `cancelled` it says why. Of held stock: by what it was held."""
     at_ms: int
+    lot: str = ""
+    reason: str = ""

@@ -1,4 +1,4 @@
-"""Tasks to the floor: committed transfer events in, MQTT out, offsets after the PUBACK."""
+"""Tasks to the floor: committed events in, MQTT out, offsets after the PUBACK."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from alerting.ports import CommittedLog, TaskPublisher
 from alerting.tasks import tasks_of
 from ingest.contracts.errors import FrameError
 from ingest.contracts.topics import mqtt_tasks_topic
-from streams.contracts.events import EVENT_FRAMES, TransferChanged
+from streams.contracts.events import EVENT_FRAMES
 from streams.engine.ports import LogRecord
 
 _log = structlog.get_logger(__name__)
@@ -54,6 +54,5 @@ class FloorTasks:
         return [
             (mqtt_tasks_topic(task.site), task.model_dump_json().encode())
             for event in items
-            if isinstance(event, TransferChanged)
             for task in tasks_of(event)
         ]

@@ -1,16 +1,44 @@
-"""Which tasks a changed transfer means for the floors of its two sites. Pure."""
+"""Which tasks an event means for the floor: changed transfers, held lots. Pure."""
 
 from typing import Final
 
 from alerting.contracts import FloorTask, FloorTaskKind
-from streams.contracts.events import TransferChanged
+from streams.contracts.events import StreamEvent, TransferChanged
+from streams.contracts.lots import LotHeld
 from streams.contracts.state import Transfer
 
 _CALLED_OFF: Final = frozenset({"held", "rejected", "cancelled", "expired"})
 _ON_ITS_WAY: Final = frozenset({"dispatched", "in_transit"})
 
 
-def tasks_of(event: TransferChanged) -> list[FloorTask]:
+def tasks_of(event: StreamEvent) -> list[FloorTask]:
+    """Return the tasks of an event; most mean none."""
+    if isinstance(event, TransferChanged):
+        return _of_transfer(event)
+    return [_of_hold(event)] if isinstance(event, LotHeld) else []
+
+
+def _of_hold(event: LotHeld) -> FloorTask:
+    """Units to be put aside, or back; none of a recalled lot: look among those of no known lot."""
+    task: FloorTaskKind = "release" if event.cause in {"release", "lift"} else "quarantine"
+    return FloorTask(
+        task_id=f"{event.hold_id}/{task}/1",
+        task=task,
+        transfer_id="",
+        version=1,
+        sku=event.sku,
+        site=event.site,
+        from_site=event.site,
+        to_site=event.site,
+        quantity_units=abs(event.quantity_units),
+        state=event.cause,
+        at_ms=event.at_ms,
+        lot=event.lot,
+        reason=event.reason,
+    )
+
+
+def _of_transfer(event: TransferChanged) -> list[FloorTask]:
     """Return the tasks, donor first.
 
     Approved: the donor dispatches. On its way: the recipient expects it. Called off, also when

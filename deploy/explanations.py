@@ -24,7 +24,11 @@ from streams.contracts.lots import LotHeld
 from streams.domain.days import DAY_MS
 from streams.domain.thresholds import MILLI, Thresholds, compute
 
-_CAPS: Final = (("reorder_units_max", "cap"), ("capacity_units", "room on the shelf"))
+_CAPS: Final = (
+    ("reorder_units_max", "cap"),
+    ("capacity_units", "room on the shelf"),
+    ("sellable_units", "sold before it spoils"),
+)
 
 
 def named_events(events: Iterable[StreamEvent], entity_id: str) -> list[StreamEvent]:
@@ -251,7 +255,8 @@ def _threshold(event: ThresholdChanged) -> list[str]:
         (
             f"lot: {_milli(inputs.cycle_demand_milli)} in {_span(inputs.order_cycle_ms)}, in packs"
             f" of {inputs.pack_units}: {found.lot_units}; maximum {event.reorder_units} +"
-            f" {found.lot_units}{_limits(event, ('capacity_units',))} = {event.order_up_to_units}"
+            f" {found.lot_units}{_limits(event, ('capacity_units', 'sellable_units'))}"
+            f" = {event.order_up_to_units}"
         ),
         (
             f"at this minimum: service level {_percent(found.service_level_permille)}, fill rate"
@@ -273,7 +278,7 @@ def _minimum(event: ThresholdChanged, found: Thresholds) -> list[str]:
         aim += f" = {costs} + {inputs.leftover_cost_minor})"
     if found.fit == "fill_rate":
         aim = f"fill rate {_percent(inputs.fill_rate_permille)}"
-    limits = _limits(event, ("reorder_units_max", "capacity_units"))
+    limits = _limits(event, ("reorder_units_max", "capacity_units", "sellable_units"))
     formula = f"{_milli(inputs.demand_milli)} + {_milli(found.factor_milli)}"
     formula += f" * {_milli(found.demand_sd_milli)}"
     if found.fit in {"poisson", "negative_binomial"}:

@@ -240,6 +240,8 @@ class PolicyRecord(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False
     expedite: bool | None = None
     lot_tracking: LotTracking | None = None
     near_expiry_ms: int | None = None
+    transfer_life_ms_min: int | None = None
+    shelf_life_ms: int | None = None
 
 
 class PromotionRecord(msgspec.Struct, frozen=True, array_like=True, tag=7, gc=False):

@@ -216,6 +216,11 @@ class Policy(ReferenceModel):
     near_expiry_ms: DurationMs | None = None
     """So long before its expiry a lot that is still there raises a `near_expiry` breach. 0 or said
     nowhere: only expired stock does."""
+    transfer_life_ms_min: DurationMs | None = None
+    """Nothing is sent here that expires sooner after its arrival. Said nowhere: 0."""
+    shelf_life_ms: DurationMs | None = None
+    """How long goods keep once received: computed thresholds are for no more than is sold by then.
+    0 or said nowhere: they keep."""
 
     @model_validator(mode="after")
     def _scope_names(self) -> "Policy":

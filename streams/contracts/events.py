@@ -138,6 +138,8 @@ class ThresholdInputs(msgspec.Struct, frozen=True, array_like=True, kw_only=True
     """-1 for none."""
     capacity_units: int
     """-1 for none."""
+    sellable_units: int = -1
+    """What is expected to be sold before goods received now spoil; -1 where they keep."""
 
 
 class ThresholdChanged(msgspec.Struct, frozen=True, array_like=True, tag=9, kw_only=True):

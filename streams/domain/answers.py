@@ -83,6 +83,7 @@ def _transfer(
         "donor_planned_units": offer.planned_units,
         "donor_kept_units": offer.kept_units,
         "donor_surplus_units": offer.surplus_units,
+        **({"donor_spoiling_units": offer.spoiling_units} if offer.spoiling_units else {}),
         "lane_cost_minor": lane.cost_minor,
         "lane_lead_time_ms": lane.lead_time_ms,
     }

@@ -83,6 +83,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     count_sensed: CountSensed = "count"
     lot_tracking: LotTracking = "none"
     near_expiry_ms: int = 0
+    transfer_life_ms_min: int = 0
+    shelf_life_ms: int = 0
+    """0: goods keep."""
     threshold_number: int = 0
     """Of the computed threshold that stands in `min_units` and `max_units`; 0 for the policy's."""
     foretold_units: int | None = None

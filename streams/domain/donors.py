@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from ingest.contracts.supply import LaneRecord
 from streams.contracts.state import Level
+from streams.domain import shelf_life
 from streams.domain.arithmetic import round_down
 from streams.domain.sensing import available_units, is_unknown
 from streams.domain.store import Store
@@ -26,6 +27,8 @@ class Offer(NamedTuple):
     available_units: int
     planned_units: int
     kept_units: int
+    spoiling_units: int
+    """Available, but they would expire before they can be sold there."""
 
 
 class Donation(NamedTuple):
@@ -45,7 +48,7 @@ def choose(
     offers: list[Offer] = []
     for lane in store.catalogue.lanes_into(level.site)[:DONORS_CONSIDERED_MAX]:
         if lane.from_site not in refused_sites and lane.from_site != level.site:
-            offer = _offer(store, level.sku, lane)
+            offer = _offer(store, level, lane)
             if offer is not None:
                 offers.append(offer)
     donations: list[Donation] = []
@@ -66,7 +69,8 @@ def _rank(offer: Offer, need_units: int) -> tuple[bool, int, int, str]:
     return short, lane.cost_minor, lane.lead_time_ms, lane.from_site
 
 
-def _offer(store: Store, sku: str, lane: LaneRecord) -> Offer | None:
+def _offer(store: Store, level: Level, lane: LaneRecord) -> Offer | None:
+    sku = level.sku
     donor = store.levels.get((sku, lane.from_site))
     if donor is None or _is_short(donor) or donor.in_transit_in_units > 0:
         return None
@@ -78,8 +82,14 @@ def _offer(store: Store, sku: str, lane: LaneRecord) -> Offer | None:
         return None
     available = available_units(donor, rules)
     planned = donor.in_transit_out_units
-    surplus = available - planned - rules.kept_units
-    return Offer(lane, surplus, available, planned, rules.kept_units) if surplus > 0 else None
+    spoiling = 0
+    if rules.lot_tracking == "lots":
+        spoiling = shelf_life.spoiling_units(store, donor, level, store.now_ms + lane.lead_time_ms)
+    # What it keeps sells first, so what is soon to expire is kept before anything else is.
+    surplus = available - planned - max(rules.kept_units, spoiling)
+    if surplus <= 0:
+        return None
+    return Offer(lane, surplus, available, planned, rules.kept_units, spoiling)
 
 
 def _is_short(donor: Level) -> bool:

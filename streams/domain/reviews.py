@@ -102,6 +102,7 @@ def gathered(store: Store, demand: Demand, rules: Rules, sku: str, site: str) ->
         reorder_units_min=rules.reorder_units_min,
         reorder_units_max=-1 if rules.reorder_units_max is None else rules.reorder_units_max,
         capacity_units=-1 if rules.capacity_units is None else rules.capacity_units,
+        sellable_units=_sellable_units(store, demand, rules, sku, site),
     )
 
 
@@ -179,6 +180,14 @@ def _renew(
         inputs=inputs,
     )
     store.outbox.events.append(changed)
+
+
+def _sellable_units(store: Store, demand: Demand, rules: Rules, sku: str, site: str) -> int:
+    if not rules.shelf_life_ms:
+        return -1
+    life_ms = rules.shelf_life_ms
+    sold = expected_demand(store, demand, sku, site, after_ms=0, span_ms=life_ms)
+    return max(1, sold.demand_milli // MILLI)  # or nobody would ever have one
 
 
 def _foretold_ms(rules: Rules, lead_time_ms: int) -> int:

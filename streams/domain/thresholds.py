@@ -52,11 +52,11 @@ def compute(inputs: ThresholdInputs) -> Thresholds:
         wanted, fit = safety.quantile_units(expected, sd, probability)
         factor = safety.normal_quantile(0, 1, probability) if fit == "normal" else 0.0
     reorder = max(wanted, inputs.reorder_units_min)
-    for cap in (inputs.reorder_units_max, inputs.capacity_units):
+    for cap in (inputs.reorder_units_max, inputs.capacity_units, inputs.sellable_units):
         reorder = reorder if cap < 0 else min(reorder, cap)
     order_up_to = reorder + lot
-    if inputs.capacity_units >= 0:
-        order_up_to = min(order_up_to, inputs.capacity_units)
+    for cap in (inputs.capacity_units, inputs.sellable_units):
+        order_up_to = order_up_to if cap < 0 else min(order_up_to, cap)
     kept = (reorder - expected) / sd if sd > 0 else safety.SAFETY_FACTOR_MAX
     return Thresholds(
         reorder,

@@ -284,6 +284,8 @@ def _policy(draw: Random) -> PolicyRecord:
         expedite=draw.choice((None, True)),
         lot_tracking=draw.choice((None, None, "none", "lots")),
         near_expiry_ms=draw.choice((None, 0, 300, DAY_MS)),
+        transfer_life_ms_min=draw.choice((None, 100, DAY_MS)),
+        shelf_life_ms=draw.choice((None, None, 2 * DAY_MS)),
     )
 
 

@@ -11,6 +11,7 @@ from alerting.floor import FloorTasks
 from alerting.tasks import tasks_of
 from ingest.contracts.errors import DeliveryError
 from streams.contracts.events import EVENT_FRAMES, BarrierPassed, StreamEvent, TransferChanged
+from streams.contracts.lots import HoldCause, LotHeld
 from streams.contracts.state import Transfer
 from tests.unit.alerting.sender_fakes import FakeLog, FakePublisher
 
@@ -84,3 +85,31 @@ def test_nothing_is_committed_before_the_broker_has_it() -> None:
     log.restart()
     asyncio.run(FloorTasks(log, publisher).step())
     assert len(publisher.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("cause", "units", "task"),
+    [
+        ("recall", 4, "quarantine"),
+        ("recall", 0, "quarantine"),
+        ("arrival", 2, "quarantine"),
+        ("lift", -4, "release"),
+    ],
+)
+def test_held_stock_is_a_task_of_its_site(cause: HoldCause, units: int, task: str) -> None:
+    """The lot is named, why, and how many units are known; none: look for it."""
+    held = LotHeld(
+        hold_id="hold-milk-9",
+        sku="milk",
+        site="berlin",
+        lot="L1",
+        cause=cause,
+        quantity_units=units,
+        quarantined_units=4,
+        unknown_units=3,
+        at_ms=5,
+        reason="glass",
+    )
+    [found] = tasks_of(held)
+    assert (found.task_id, found.site, found.lot) == (f"hold-milk-9/{task}/1", "berlin", "L1")
+    assert (found.quantity_units, found.state, found.reason) == (abs(units), cause, "glass")

@@ -32,6 +32,7 @@ def threshold_inputs(**fields: Any) -> ThresholdInputs:
         "pack_units": 1,
         "reorder_units_max": -1,
         "capacity_units": -1,
+        "sellable_units": -1,
     }
     return ThresholdInputs(**{**plain, **fields})
 

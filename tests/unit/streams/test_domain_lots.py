@@ -1,6 +1,7 @@
 """Lots: who goes first, what is held back, what is told of it."""
 
 import pytest
+from msgspec.structs import replace
 
 from ingest.frames import PolicyRecord, ScanAction
 from streams.contracts.alerts import AlertEnded, AlertRaised
@@ -8,6 +9,8 @@ from streams.contracts.events import BreachCleared, BreachOpened, CommandRefused
 from streams.contracts.lots import LOTS_MAX, RECALLS_MAX, LotHeld
 from streams.domain.days import DAY_MS
 from streams.domain.lots import EXPIRY_DIFFERS, HELD_LOT, LOT_SHORT, LOTS_FULL
+from streams.domain.shelf_life import spoiling_units
+from streams.domain.store import Store
 from tests.unit.streams.builders import (
     DONOR,
     SHOP,
@@ -242,3 +245,47 @@ def test_without_tracking_nothing_is_kept(story: Story) -> None:
     assert (story.level().quarantined_units, story.level().on_hand_units) == (0, 15)
     story.tell(scan("sale", 1, seq=3, lot="A"))
     assert story.movements()[-1].lot_units is None
+
+
+@pytest.mark.parametrize(
+    ("life_ms", "sent", "spoiling"), [(None, 20, 0), (2 * DAY_MS, 12, 8), (4 * DAY_MS, 0, 0)]
+)
+def test_what_would_spoil_is_not_sent(life_ms: int | None, sent: int, spoiling: int) -> None:
+    """A donor gives no lot that has less life left after arrival than the recipient asks for."""
+    story = Story().tell(policy(lot_tracking="lots", min_units=0, max_units=None, autonomy="auto"))
+    story.tell(lane(DONOR, lead_time_ms=DAY_MS // 2))
+    story.tell(
+        reference(
+            PolicyRecord(
+                scope="site",
+                site=SHOP,
+                min_units=20,
+                max_units=20,
+                transfer_life_ms_min=life_ms,
+            )
+        )
+    )
+    story.tell(scan("receive", 8, seq=1, site=DONOR, lot="A", expires_at_ms=SOON_MS))
+    story.tell(scan("receive", 12, seq=2, site=DONOR, lot="B", expires_at_ms=T0 + 4 * DAY_MS))
+    story.tell(opening(0))
+    assert sum(transfer.quantity_units for transfer in story.transfers()) == sent
+    numbers = story.transfers()[0].decided_from if sent else {}
+    assert numbers.get("donor_spoiling_units", 0) == spoiling
+
+
+def test_no_more_is_sent_than_sells_before_it_spoils() -> None:
+    """Where the recipient's demand is known, it and what it has decide; earlier lots sell first."""
+    story = Story().tell(policy(lot_tracking="lots"))
+    story.tell(scan("receive", 8, seq=1, site=DONOR, lot="A", expires_at_ms=T0 + DAY_MS))
+    story.tell(scan("receive", 12, seq=2, site=DONOR, lot="B", expires_at_ms=T0 + 3 * DAY_MS))
+    story.tell(opening(2))
+    store = Store(0, 1)
+    store.load(story.state)
+    store.catalogue.load(story.state)
+    rules = replace(store.rules(SKU, SHOP), demand_milli_day=6_000)
+    store.catalogue.cached_rules[SKU, SHOP] = rules
+    donor, recipient = store.level(SKU, DONOR), store.level(SKU, SHOP)
+    # By A's end 6 are sold, 2 of them its own: 4 of 8; by B's end 18, so 12 of 12 after those 6.
+    assert spoiling_units(store, donor, recipient, T0) == 4
+    # A day later A has expired on arrival; by B's end 12 are sold, 2 of them its own.
+    assert spoiling_units(store, donor, recipient, T0 + DAY_MS) == 8 + 2

@@ -289,3 +289,18 @@ def test_inputs_alone_give_the_same_thresholds_again() -> None:
     last = _changes(shop)[-1]
     doubled = replace(last.inputs, demand_milli=2 * last.inputs.demand_milli)
     assert compute(doubled).reorder_units > last.reorder_units
+
+
+def test_no_more_is_kept_than_sells_before_it_spoils() -> None:
+    """Both minimum and maximum of perishables stay within what a shelf life sells."""
+    free, short = compute(threshold_inputs()), compute(threshold_inputs(sellable_units=7))
+    assert free.order_up_to_units > free.reorder_units > 7
+    assert (short.reorder_units, short.order_up_to_units) == (7, 7)
+
+
+def test_a_shelf_life_is_reckoned_from_what_is_expected_to_be_sold() -> None:
+    """Two days' demand for goods that keep two days; the event has the number."""
+    shop = Shop(shelf_life_ms=2 * DAY_MS).days([10] * 20).turn()
+    changed = shop.story.events(ThresholdChanged)[-1]
+    assert changed.inputs.sellable_units == 20
+    assert changed.order_up_to_units == 20
