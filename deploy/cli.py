@@ -48,6 +48,7 @@ SUB_COMMANDS: Final = (
     SubCommand("replay", "replay", "Send a real order log through the whole path."),
     SubCommand("verify", "verify", "Compare the live table with the oracle of true stock."),
     SubCommand("ledger", "app", "The books: reconcile a period, value stock, export a journal."),
+    SubCommand("kpi", "kpi", "Turnover, days on hand, stockouts, fill rate, accuracy."),
     SubCommand("sensors", "app", "How well breaches tell of true shortages: score."),
     SubCommand("dlq", "app", "Dead letters: list, show, replay."),
     SubCommand("log", "app", "Read the logs' frames."),

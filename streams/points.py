@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from streams.contracts import events, ledger, state
+from streams.contracts import events, kpis, ledger, state
 
 _NS_PER_MS: Final = 1_000_000
 _SERIES_CACHED_MAX: Final = 1 << 16
@@ -123,12 +123,32 @@ def _device_changed(event: events.DeviceStatusChanged) -> str:
     )
 
 
+def _kpis_closed(event: kpis.KpisClosed) -> str:
+    """Return the sums of a day: what divides them adds them up first, so sums are what is kept."""
+    sums, cost_minor = event.sums, event.unit_cost_minor or 1
+    return (
+        f"kpi,site={tag(event.site)},sku={tag(event.sku)} "
+        f"observed_ms={sums.observed_ms}i,out_ms={sums.out_ms}i,"
+        f"total_ms={sums.observed_ms + sums.unseen_ms}i,"
+        f"sensed_ms={sums.sensed_ms}i,held_unit_s={sums.held_unit_s}i,"
+        f"issued_units={sums.issued_units}i,asked_units={sums.asked_units}i,"
+        f"filled_units={sums.filled_units}i,counted_records={sums.counted_records}i,"
+        f"accurate_records={sums.accurate_records}i,"
+        f"held_value={float(sums.held_unit_s * cost_minor)},"
+        f"issued_value={float(sums.issued_units * cost_minor)},"
+        f"excess_minor={event.excess_minor}i,value_minor={event.value_minor}i,"
+        f"lost_milli={event.lost_milli}i,shelf_units={event.shelf_units}i,"
+        f"on_hand_units={event.on_hand_units}i {stamp_ns(event.at_ms)}"
+    )
+
+
 _EVENT_LINES: Final[dict[type, Callable[..., str]]] = {
     events.BreachOpened: _breach_opened,
     events.BreachCleared: _breach_cleared,
     events.TransferChanged: _transfer_changed,
     events.NeedChanged: _need_changed,
     events.DeviceStatusChanged: _device_changed,
+    kpis.KpisClosed: _kpis_closed,
 }
 """Events that are drawn; answers to commands and barriers are not."""
 

@@ -40,6 +40,28 @@ PANELS: Final = (
     Panel(title="Book is not shelf", kind="table", query=queries.BOOK_AND_SHELF_GAP),
     Panel(title="Transfers by state", kind="timeseries", query=queries.TRANSFERS_BY_STATE),
     Panel(title="Replenishment requests", kind="timeseries", query=queries.NEEDS_BY_STATE),
+    Panel(
+        title="Time out of stock",
+        kind="timeseries",
+        query=queries.STOCKOUT_TIME_RATE,
+        unit="percentunit",
+    ),
+    Panel(title="Days on hand", kind="timeseries", query=queries.DAYS_ON_HAND),
+    Panel(
+        title="Fill rate of orders", kind="timeseries", query=queries.FILL_RATE, unit="percentunit"
+    ),
+    Panel(
+        title="Value above the maximum",
+        kind="timeseries",
+        query=queries.OVERSTOCK_VALUE_RATE,
+        unit="percentunit",
+    ),
+    Panel(
+        title="Sensor coverage",
+        kind="timeseries",
+        query=queries.SENSOR_COVERAGE,
+        unit="percentunit",
+    ),
     Panel(title="Reading to breach", kind="timeseries", query=queries.BREACH_LATENCY, unit="ms"),
     Panel(title="Records behind, by reader", kind="timeseries", query=queries.READERS_LAG),
 )

@@ -93,6 +93,32 @@ STOCK_VALUE: Final = f"""{_from("stock_level", "value_minor")}
   |> group()
   |> sum()"""
 
+
+def _daily_rate(part: str, whole: str) -> str:
+    """Return a ratio of two sums of the days that were closed, by site."""
+    return f"""from(bucket: "${{bucket}}")
+  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+  |> filter(fn: (r) => r._measurement == "kpi" and (r._field == "{part}" or r._field == "{whole}"))
+  {_SITE}
+  |> group(columns: ["site", "_field"])
+  |> aggregateWindow(every: 1d, fn: sum, createEmpty: false)
+  |> pivot(rowKey: ["_time", "site"], columnKey: ["_field"], valueColumn: "_value")
+  |> filter(fn: (r) => exists r.{part} and exists r.{whole} and float(v: r.{whole}) > 0.0)
+  |> map(fn: (r) => ({{_time: r._time, site: r.site,
+    _value: float(v: r.{part}) / float(v: r.{whole})}}))
+  |> group(columns: ["site"])"""
+
+
+STOCKOUT_TIME_RATE: Final = _daily_rate("out_ms", "observed_ms")
+FILL_RATE: Final = _daily_rate("filled_units", "asked_units")
+OVERSTOCK_VALUE_RATE: Final = _daily_rate("excess_minor", "value_minor")
+SENSOR_COVERAGE: Final = _daily_rate("sensed_ms", "total_ms")
+DAYS_ON_HAND: Final = (
+    _daily_rate("held_value", "issued_value")
+    + """
+  |> map(fn: (r) => ({r with _value: r._value / 86400.0}))"""
+)
+
 SITES: Final = """import "influxdata/influxdb/schema"
 schema.tagValues(bucket: "${bucket}", tag: "site",
   start: v.timeRangeStart, stop: v.timeRangeStop)"""

@@ -6,6 +6,7 @@ import msgspec
 
 from ingest.frames import FrameCodec
 from streams.contracts.counts import CountLineChanged, CountSessionChanged
+from streams.contracts.kpis import KpisClosed
 from streams.contracts.lots import LotHeld
 from streams.contracts.purchases import PurchaseOrder
 from streams.contracts.state import BreachKind, Need, Transfer
@@ -189,6 +190,7 @@ StreamEvent = (
     | CountSessionChanged
     | PurchaseChanged
     | LotHeld
+    | KpisClosed
 )
 
 EVENT_FRAMES: Final[FrameCodec[StreamEvent]] = FrameCodec(StreamEvent)

@@ -17,6 +17,7 @@ from streams.contracts import (
     counts,
     demand,
     events,
+    kpis,
     ledger,
     lots,
     plans,
@@ -71,6 +72,7 @@ PUBLISHED: Final[dict[str, tuple[type[msgspec.Struct], ...]]] = {
         lots.LotBook,
         lots.CarriedLots,
         lots.SkuRecalls,
+        kpis.Kpi,
     ),
     "shelfstream.movements": (ledger.Movement,),
     "shelfstream.events": (
@@ -87,6 +89,7 @@ PUBLISHED: Final[dict[str, tuple[type[msgspec.Struct], ...]]] = {
         counts.CountSessionChanged,
         events.PurchaseChanged,
         lots.LotHeld,
+        kpis.KpisClosed,
     ),
     "shelfstream.plan-state": (
         plans.Shipment,

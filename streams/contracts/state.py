@@ -13,7 +13,9 @@ from ingest.contracts.supply import LaneRecord, SupplierRecord
 from ingest.frames import NetworkRecord, PolicyRecord, PromotionRecord, SiteRecord, SkuRecord
 from streams.contracts.counts import COUNT, COUNT_LINE, CountLine, CountRecord
 from streams.contracts.demand import Demand, LeadTime
+from streams.contracts.kpis import KPI, Kpi
 from streams.contracts.lots import CARRIED, LOTS, RECALLS, CarriedLots, LotBook, SkuRecalls
+from streams.contracts.shelf import LoadCell, TagRound
 from streams.contracts.voids import VOIDED, Voided
 
 SEPARATOR: Final = "\x1f"
@@ -51,38 +53,6 @@ NeedState = Literal["open", "closed"]
 
 UNCOUNTED: Final = -1
 """A channel that has no number to tell; it adds nothing to a shelf, and never means empty."""
-
-
-class LoadCell(msgspec.Struct, array_like=True, gc=False):
-    """What a measured shelf needs to be read: see `streams.domain.load_cells`.
-
-    Parts are thousandths of a gram (or of a millimetre, for a distance sensor).
-    """
-
-    offset_parts: int = 0
-    """The drift of the tare, as learned while the count was certain."""
-    foreign_parts: int = 0
-    """Something on the shelf that is no multiple of a unit: set aside, not counted."""
-    confidence_pct: int = 0
-    """How surely the count is right; 0 until the first value has settled."""
-    settle_ms: int = 0
-    pending_at_ms: int = 0
-    """Fold's time since when a new value waits to settle; 0 where none does."""
-    pending_parts: int = 0
-    unit_parts: int = 0
-    zero_parts: int = 0
-    """Unit and tare (or span) by the catalogue: with others the shelf is learned anew."""
-
-
-class TagRound(msgspec.Struct, array_like=True, gc=False):
-    """Which RFID tags a channel holds for present: see `streams.domain.rfid`."""
-
-    missed_permille: int
-    """How many of the tags that are there a round misses, as learned."""
-    entries: bytes = b""
-    """In order of the tags: 8 bytes of a tag's digest, and how many rounds in a row missed it."""
-    rounds: int = 0
-    """Rounds heard, as far as they matter: the first ones are no count."""
 
 
 class SensedChannel(msgspec.Struct, array_like=True, gc=False):
@@ -167,6 +137,9 @@ class Level(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """First day of the newest gap: the days on which stock was out, or could not be seen."""
     gap_until_day: int = 0
     """Last day of it; -1 while it lasts."""
+    moment_unit_s: int = 0
+    """Units of the movements since the key figures were last summed, each times the second in which
+    it came: see `streams.domain.kpis`."""
 
 
 class Transfer(msgspec.Struct, array_like=True, kw_only=True, gc=False):
@@ -365,6 +338,7 @@ STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
     LOTS: LotBook,
     CARRIED: CarriedLots,
     RECALLS: SkuRecalls,
+    KPI: Kpi,
 }
 """The struct behind each kind of key; `reference` records are a tagged union, see `Reference`."""
 

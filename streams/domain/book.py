@@ -57,6 +57,7 @@ def post(
     level.on_hand_units = after_units
     level.value_minor += value_minor
     level.updated_at_ms = now_ms
+    level.moment_unit_s += quantity_units * store.now_s  # all that key figures ask for
     sku, site = sku_site = level.sku, level.site
     store.levels.dirty[sku_site] = None
     calm = store.calm.get(sku_site)

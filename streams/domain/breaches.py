@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from streams.contracts.alerts import AlertEnded, AlertRaised, Severity
 from streams.contracts.events import BreachCleared, BreachOpened
 from streams.contracts.state import Breach, BreachKind, Level
-from streams.domain import expiry, needs, sensing, transfers
+from streams.domain import expiry, kpis, needs, sensing, transfers
 from streams.domain.answers import answer, position_units
 from streams.domain.catalogue import Rules
 from streams.domain.issues import note_gap
@@ -50,13 +50,16 @@ def assess(store: Store, level: Level, rules: Rules) -> None:
         seen_units = sensing.shelf_units(level)
         if seen_units is None:
             note_gap(store, level, gap=True)
+            kpis.note_sight(store, level, "unseen")
             _drop_pending(store, level)
             return
         on_hand_units = seen_units
     held_units = level.reserved_units + level.quarantined_units + level.buffer_units
     available_units = on_hand_units - held_units
     if available_units <= 0 or level.gap_until_day < 0:
-        note_gap(store, level, gap=available_units <= 0 and rules.negative_stock != "allow")
+        gap = available_units <= 0 and rules.negative_stock != "allow"
+        note_gap(store, level, gap=gap)
+        kpis.note_sight(store, level, "out" if gap else "stocked")
     if not level.breaches and not level.need_id and _is_fine(rules, on_hand_units, available_units):
         if available_units > 0 and (not level.sensed or rules.lead_witness == "book"):
             store.calm[level.sku, level.site] = _calm_books(rules, held_units)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from streams.contracts.counts import CountLine, CountLineAnswered, CountRecord, SessionLineState
 from streams.contracts.state import SEPARATOR, Level
-from streams.domain import book
+from streams.domain import book, kpis
 from streams.domain.catalogue import Rules
 from streams.domain.sensing import shelf_units
 from streams.domain.store import Store
@@ -70,6 +70,7 @@ def note_count(store: Store, level: Level, comparison: Comparison) -> None:
         record = CountRecord()
         store.counts.put(name, record)
     store.counts.touch(name)
+    kpis.count_record(store, level, accurate=comparison.within)
     record.counted += 1
     record.within_tolerance += comparison.within
     record.counted_at_ms = store.now_ms

@@ -16,7 +16,7 @@ from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.counts import CountLine, CountMove, SessionLineState
 from streams.contracts.ledger import scan_cause
 from streams.contracts.state import Level
-from streams.domain import book
+from streams.domain import book, lots
 from streams.domain.count_accuracy import Comparison, answer, compared, line_key, note_count
 from streams.domain.sensing import shelf_units
 from streams.domain.store import Store
@@ -43,7 +43,8 @@ def count_scan(store: Store, scan: ScanInput) -> None:
     line = _line(store, scan.sku, scan.site)
     level = store.level(scan.sku, scan.site)
     if line is None or line.state not in _TO_COUNT:
-        comparison = compared(store, level, level.on_hand_units, scan.quantity_units)
+        expected_units = lots.counted_units(store, level, scan.lot)
+        comparison = compared(store, level, expected_units, scan.quantity_units)
         book.correct_scan(store, scan)
         note_count(store, level, comparison)
         return

@@ -39,7 +39,7 @@ from streams.domain.restored import BUCKET, BlindAges
 from streams.domain.rounds import ROUND, begin_round, go_round, round_due_ms
 from streams.domain.scans import apply_scan
 from streams.domain.sensing import apply_channel_status, apply_reading
-from streams.domain.store import RECORDS_CACHED_MAX, Store
+from streams.domain.store import RECORDS_CACHED_MAX, Store, second_of
 from streams.domain.timers import TimerKey
 from streams.domain.voids import forget_voided, voided_due_ms
 from streams.engine.fold import Changes
@@ -119,6 +119,7 @@ def _check_reference(store: Store, frame: Frame[InputItem]) -> None:
 def _advance(store: Store, at_ms: int) -> None:
     if at_ms > store.clock.now_ms:
         store.clock.now_ms = at_ms
+        store.now_s = second_of(at_ms)
         if store.clock.round_minute < 0:
             begin_round(store)
         if store.timers.next_ms <= at_ms:

@@ -15,7 +15,8 @@ from math import erf, isqrt, sqrt
 from typing import Final
 
 from ingest.frames import ReadingInput
-from streams.contracts.state import UNCOUNTED, LoadCell, SensedChannel
+from streams.contracts.shelf import LoadCell
+from streams.contracts.state import UNCOUNTED, SensedChannel
 from streams.domain.arithmetic import half_even
 
 PARTS: Final = 1_000

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from ingest.frames import OrderLineInput
 from streams.contracts.state import SEPARATOR, Level, OrderLine
-from streams.domain import book, issues
+from streams.domain import book, issues, kpis, sensing
 from streams.domain.store import Store
 
 ENDED_KEPT_MS: Final = 35 * 86_400_000
@@ -27,6 +27,10 @@ def apply_order_line(store: Store, line: OrderLineInput) -> None:
         return
     level = store.level(line.sku, line.site)
     cause = f"{line.order_id}/{line.line}"
+    if known is None:
+        rules = store.rules(line.sku, line.site)
+        available_units = sensing.available_units(level, rules)
+        kpis.count_order(store, level, line.quantity_units, available_units)
     if line.action == "reserve":
         _reserve(store, level, line.quantity_units, cause)
     else:

@@ -9,7 +9,8 @@ that were seen again.
 from typing import Final
 
 from ingest.frames import TAG_DIGEST_BYTES, ReadingInput
-from streams.contracts.state import UNCOUNTED, SensedChannel, TagRound
+from streams.contracts.shelf import TagRound
+from streams.contracts.state import UNCOUNTED, SensedChannel
 from streams.domain.arithmetic import half_even
 
 MISSED_PERMILLE_MIN: Final = 120

@@ -8,7 +8,7 @@ from typing import Final
 
 from streams.contracts.demand import Demand
 from streams.contracts.state import Level
-from streams.domain import issues
+from streams.domain import issues, kpi_periods, kpis
 from streams.domain.days import day_of, start_ms, weekday_of
 from streams.domain.demand import learn, learn_at_least
 from streams.domain.reviews import review
@@ -64,7 +64,9 @@ def _look_at(store: Store, sku: str, day: int) -> int:
     for site in sites:
         level = store.levels.get((sku, site))
         if level is not None:
+            kpi_periods.close_period(store, level, store.rules(sku, site))
             _close_day(store, level, day)
+            kpis.begin_period(store, level)
             review(store, sku, site, "daily")
     return max(1, len(sites))
 

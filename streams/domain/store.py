@@ -14,6 +14,7 @@ import msgspec
 from ingest.frames import SkuRecord
 from streams.contracts.counts import COUNT, COUNT_LINE, CountLine, CountRecord
 from streams.contracts.demand import Demand, LeadTime
+from streams.contracts.kpis import KPI, Kpi
 from streams.contracts.lots import CARRIED, LOTS, RECALLS, CarriedLots, LotBook, SkuRecalls
 from streams.contracts.state import (
     CLOCK,
@@ -54,6 +55,7 @@ from streams.domain.windows import SourceLanes, decode_lanes, encode_lanes
 LEVELS_CACHED_MAX: Final = 1 << 16
 RECORDS_CACHED_MAX: Final = 1 << 14
 """Decoded records of each other kind."""
+SECONDS_UNTIL_2020: Final = 1_577_836_800
 
 KeyT = TypeVar("KeyT", bound=Hashable)
 StructT = TypeVar("StructT")
@@ -150,6 +152,11 @@ def _shrink(cache: dict[Any, StructT], size_max: int) -> list[StructT]:
     return [cache.pop(oldest) for oldest in list(islice(cache, excess))]
 
 
+def second_of(at_ms: int) -> int:
+    """Return a time in whole seconds since 2020; small, so that units times seconds stay so."""
+    return at_ms // 1_000 - SECONDS_UNTIL_2020
+
+
 def _named(kind: str) -> Callable[[str], bytes]:
     prefix = kind + SEPARATOR
     return lambda name: (prefix + name).encode()
@@ -205,7 +212,10 @@ class Store:
         self.lot_books: Records[str, LotBook] = Records(_named(LOTS), _decoder(LotBook))
         self.carried: Records[str, CarriedLots] = Records(_named(CARRIED), _decoder(CarriedLots))
         self.recalls: Records[str, SkuRecalls] = Records(_named(RECALLS), _decoder(SkuRecalls))
+        self.kpis: Records[tuple[str, str], Kpi] = Records(_parts(KPI), _decoder(Kpi))
         self._clock_written = Clock()
+        self.now_s = 0
+        """`second_of` the fold's now: set with it, for every movement asks for it."""
         self.catalogue = Catalogue()
         self.timers = Timers()
         self.restored = RestoredLevels()
@@ -241,6 +251,7 @@ class Store:
         written = state.get(_CLOCK_KEY)
         self.clock = Clock() if written is None else _CLOCK_DECODER.decode(written)
         self._clock_written = msgspec.structs.replace(self.clock)
+        self.now_s = second_of(self.clock.now_ms)
         self.touched = {}
         self.calm = {}
         self.channels = {}
@@ -258,6 +269,7 @@ class Store:
         # Its first day is no whole one.
         made.issued_day = made.gap_from_day = made.gap_until_day = day_of(self.clock.now_ms)
         self.levels.put((sku, site), made)
+        self.kpis.put((sku, site), Kpi(from_ms=self.clock.now_ms, since_ms=self.clock.now_ms))
         book = self.book(sku)
         if site not in book.sites:
             insort(book.sites, site)
@@ -355,4 +367,5 @@ class Store:
             self.lot_books,
             self.carried,
             self.recalls,
+            self.kpis,
         )

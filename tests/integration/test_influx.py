@@ -20,6 +20,7 @@ from streams.contracts.events import (
     StreamEvent,
     TransferChanged,
 )
+from streams.contracts.kpis import KpisClosed, KpiSums
 from streams.contracts.ledger import MOVEMENT_FRAMES, Movement
 from streams.contracts.state import LEVEL, Level, Need, SensedChannel, Transfer, key
 from streams.engine.ports import LogRecord
@@ -114,8 +115,31 @@ def records(sku: str) -> list[LogRecord]:
         quantity_units=6,
         opened_at_ms=AT_MS,
     )
+    closed = KpisClosed(
+        sku=sku,
+        site="S1",
+        from_ms=AT_MS - 86_400_000,
+        at_ms=AT_MS,
+        sums=KpiSums(
+            observed_ms=86_400_000,
+            out_ms=3_600_000,
+            sensed_ms=80_000_000,
+            held_unit_s=400_000,
+            issued_units=2,
+            asked_units=4,
+            filled_units=3,
+        ),
+        on_hand_units=3,
+        value_minor=300,
+        unit_cost_minor=100,
+        excess_minor=100,
+        demand_milli_day=2_000,
+        lost_milli=83,
+        shelf_units=2,
+    )
     told: list[StreamEvent] = [
         opened,
+        closed,
         TransferChanged(at_ms=AT_MS, transfer=transfer),
         NeedChanged(at_ms=AT_MS, need=need),
     ]

@@ -6,7 +6,8 @@ import pytest
 
 from ingest.frames import ReadingInput
 from streams.contracts.events import BreachOpened
-from streams.contracts.state import LoadCell, SensedChannel
+from streams.contracts.shelf import LoadCell
+from streams.contracts.state import SensedChannel
 from streams.domain.load_cells import CONFIDENCE_PCT_MIN, OFFSET_PARTS_MAX, confidence_pct
 from streams.domain.sensing import shelf_units
 from tests.unit.streams.builders import T0, Story, policy, reading
