@@ -9,7 +9,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from ingest.contracts.counts import CountLineAction, CountLineInput
+from ingest.contracts.counts import (
+    COUNT_LINES_MAX,
+    SESSION_TTL_MS_MAX,
+    CountLineAction,
+    CountLineInput,
+)
 from ingest.contracts.topics import DAY_MS, EVENTS, INPUTS
 from ingest.frames import INPUT_FRAMES
 from ingest.partitions import partition_of
@@ -164,6 +169,8 @@ class CountSessions:
 
     def _open(self, asked: CountAsked) -> tuple[CountSession | None, str]:
         fold = self._fold
+        if not 0 < len(asked.skus) <= COUNT_LINES_MAX or not 0 < asked.ttl_ms <= SESSION_TTL_MS_MAX:
+            return None, f"a count has 1 to {COUNT_LINES_MAX} articles and at most 14 days"
         opened = sum(
             one.site == asked.site and one.state == "open"
             for _, one in fold.table.of_kind(COUNT_SESSION)

@@ -39,11 +39,15 @@ def apply_count_line(store: Store, asked: CountLineInput) -> None:
 
 
 def count_scan(store: Store, scan: ScanInput) -> None:
-    """Let a count answer the open line of its SKU, or correct the book at once."""
+    """Let a count answer the open line of its SKU, or correct the book at once.
+
+    A count of one lot, where lots are told apart, says nothing of the others: no line takes it.
+    """
     line = _line(store, scan.sku, scan.site)
     level = store.level(scan.sku, scan.site)
-    if line is None or line.state not in _TO_COUNT:
-        expected_units = lots.counted_units(store, level, scan.lot)
+    expected_units = lots.counted_units(store, level, scan.lot)
+    of_a_lot = bool(scan.lot) and lots.tells_apart(store, level)
+    if line is None or line.state not in _TO_COUNT or of_a_lot:
         comparison = compared(store, level, expected_units, scan.quantity_units)
         book.correct_scan(store, scan)
         note_count(store, level, comparison)

@@ -55,9 +55,14 @@ def are_tracked(store: Store, level: Level) -> bool:
     return rules.lot_tracking == "lots"
 
 
+def tells_apart(store: Store, level: Level) -> bool:
+    """Tell the same where no policy of the partition may track any."""
+    return bool(store.catalogue.lot_policies) and are_tracked(store, level)
+
+
 def counted_units(store: Store, level: Level, lot: str) -> int:
     """Return what a count is compared with: the book, or where lots are tracked the named lot."""
-    if not lot or not store.catalogue.lot_policies or not are_tracked(store, level):
+    if not lot or not tells_apart(store, level):
         return level.on_hand_units
     book = store.lot_books.get(lots_name(level.sku, level.site))
     entry = find(book, lot) if book is not None else None

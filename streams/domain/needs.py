@@ -75,6 +75,19 @@ def receive(store: Store, level: Level, quantity_units: int) -> None:
         _tell(store, need)
 
 
+def take_back(store: Store, level: Level, quantity_units: int, received_at_ms: int) -> None:
+    """Let the open request miss again what a voided receipt had served."""
+    need = store.needs.get(level.need_id) if level.need_id else None
+    if need is None or received_at_ms < need.opened_at_ms:
+        return
+    missed_units = min(quantity_units, need.received_units)
+    if missed_units:
+        need.received_units -= missed_units
+        level.on_order_units += missed_units
+        store.touch_level(level)
+        _tell(store, need)
+
+
 def allot(store: Store, sku: str, site: str, from_site: str, quantity_units: int) -> None:
     """Let a transfer from where a request was made to serve it, so that nothing counts twice."""
     level = store.levels.get((sku, site))

@@ -14,7 +14,7 @@ from ingest.frames import CommandInput
 from streams.contracts.lots import CarriedLot
 from streams.contracts.state import TRANSFER_OPEN, Level, Transfer
 from streams.contracts.voids import WAS, Voided
-from streams.domain import book, counts, issues, lots, transfers
+from streams.domain import book, counts, issues, lots, needs, transfers
 from streams.domain.store import Store
 
 VOIDABLE_MS: Final = 35 * 86_400_000
@@ -110,6 +110,8 @@ def _void_plain(store: Store, lead: VoidedMovement) -> str:
     if not refusal:
         if lead.kind in _TO_CUSTOMERS:
             issues.count(level, lead.quantity_units, lead.effective_at_ms)
+        elif lead.kind == "receive":
+            needs.take_back(store, level, lead.quantity_units, lead.recorded_at_ms)
         if lead.kind == "count":  # or it would book its own reversal out again
             counts.forget_anchor(store, level.sku, level.site)
         _reverse(store, level, lead, -lead.value_minor)

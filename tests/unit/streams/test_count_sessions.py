@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ingest.contracts.counts import CountLineInput
+from ingest.contracts.counts import COUNT_LINES_MAX, SESSION_TTL_MS_MAX, CountLineInput
 from ingest.contracts.topics import DAY_MS, EVENTS, INPUTS
 from ingest.frames import INPUT_FRAMES
 from streams.contracts.counts import (
@@ -196,6 +196,26 @@ def test_a_command_is_carried_out_once() -> None:
         run.restore()
     assert len(events(run, CommandAccepted)) == 1
     assert passed_on(run) == [("open", "milk")]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ask("open", name="none"),
+        ask("open", *(f"sku-{number}" for number in range(COUNT_LINES_MAX + 1)), name="many"),
+        ask("open", "milk", ttl_ms=0),
+        ask("open", "milk", ttl_ms=SESSION_TTL_MS_MAX + 1),
+    ],
+    ids=["none", "too many", "no time", "too long"],
+)
+def test_a_session_keeps_its_limits(asked: CountAsked) -> None:
+    """At the limit it opens, beyond it is refused, whoever wrote the command."""
+    run = FoldRun(planning_spec(), PLAN_FRAMES)
+    run.at(1, asked)
+    assert "1 to 500 articles" in events(run, CommandRefused)[-1].reason
+    most = [f"sku-{number}" for number in range(COUNT_LINES_MAX)]
+    run.at(2, ask("open", *most, name="most", ttl_ms=SESSION_TTL_MS_MAX))
+    assert len(session(run).lines) == COUNT_LINES_MAX
 
 
 def test_so_many_counts_are_open_at_a_site() -> None:

@@ -236,6 +236,18 @@ def test_a_count_scan_answers_an_open_line() -> None:
     assert story.level().on_hand_units == 15
 
 
+def test_a_count_of_one_lot_is_no_count_of_the_line() -> None:
+    """It corrects its lot, is compared with that lot alone, and the line stays open."""
+    story = Story().tell(policy(autonomy="observe", lot_tracking="lots"))
+    story.tell(scan("receive", 8, seq=1, lot="A"), scan("receive", 5, seq=2, lot="B"))
+    story.tell(asked("open"), scan("count", 7, seq=3, lot="A"))
+    assert story.level().on_hand_units == 12
+    assert line(story).state == "open"
+    assert (record(story).counted, record(story).difference_units) == (1, -1)
+    story.tell(asked("enter", 12))
+    assert (told(story)[-1].state, told(story)[-1].difference_units) == ("counted", 0)
+
+
 def test_a_count_scan_without_a_session_counts_into_the_accuracy() -> None:
     """It corrects the book at once, as ever."""
     story = Story().tell(policy(autonomy="observe", count_tolerance_units=2), opening(20))

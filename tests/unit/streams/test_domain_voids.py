@@ -190,6 +190,28 @@ def test_a_policy_that_refuses_negative_stock_refuses_a_void_too() -> None:
     assert "negative" in story.movements()[-1].flags
 
 
+def test_a_request_misses_again_what_a_voided_receipt_served() -> None:
+    """What is on order does not fall behind."""
+    story = Story().tell(policy(autonomy="suggest"), opening(4))
+    story.tell(scan("receive", 1, seq=1))
+    story.tell(scan("receive", 6, seq=2), after_ms=10)
+    [need] = story.needs()
+    assert (need.received_units, story.level().on_order_units) == (7, need.quantity_units - 7)
+    story.tell(void_of(story, f"scanner-{SHOP}/b1/2"))
+    [need] = story.needs()
+    assert (need.received_units, story.level().on_order_units) == (1, need.quantity_units - 1)
+
+
+def test_a_receipt_of_before_a_request_did_not_serve_it() -> None:
+    """What came later did, and stays received."""
+    story = Story().tell(policy(autonomy="suggest"), opening(20))
+    story.tell(scan("receive", 2, seq=1))
+    story.tell(scan("waste", 18, seq=2), scan("receive", 3, seq=3), after_ms=10)
+    assert [need.received_units for need in story.needs()] == [3]
+    story.tell(void_of(story, f"scanner-{SHOP}/b1/1"))
+    assert [need.received_units for need in story.needs()] == [3]
+
+
 def _shipped(*scans: InputItem) -> tuple[Story, str]:
     story, transfer_id = ordered_story()
     story.tell(*scans)
