@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from deploy.catalog_audit import audit_records
 from deploy.catalog_records import frame_records, load_records
 from ingest.catalog import Catalog
 from ingest.catalog_changes import Change, changes
@@ -57,6 +58,8 @@ async def load_catalog(
     marks: Marks | None = None,
     restate: bool = False,
     dry_run: bool = False,
+    actor: str = "",
+    reason: str = "",
 ) -> LoadResult:
     """Bring the catalogue to what is wanted; nothing is written where nothing changes.
 
@@ -67,6 +70,8 @@ async def load_catalog(
         marks: Where its parts were read, for the errors.
         restate: Change on purpose what channels watched in the past.
         dry_run: Only say what would change.
+        actor: Who loads it; stands in the audit.
+        reason: Why.
 
     Raises:
         CatalogError: The catalogue is refused, or a later load has taken over.
@@ -77,6 +82,7 @@ async def load_catalog(
     if faults:
         raise refusal(faults, marks or {})
     load = _Load(kafka, wanted, now_ms=now_ms, marks=marks or {}, restate=restate)
+    load.actor, load.reason = actor, reason
     if dry_run:
         await load.records()
         return LoadResult(load.version, tuple(load.changes), written=False)
@@ -148,6 +154,40 @@ def input_time_ms(installation: Installation, now_ms: int) -> int:
     return now_ms if installation.time == "wall" else 0
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a load would tell the stock fold."""
+
+    version: int
+    installation: Installation
+    changes: tuple[Change, ...]
+    frames: dict[int, list[bytes]]
+    """Frames of `shelfstream.inputs` by partition; without a receive time, so no time passes."""
+
+
+async def planned_load(
+    kafka: KafkaSettings, wanted: CatalogFile, *, now_ms: int, marks: Marks | None = None
+) -> Planned:
+    """Return what a load would write into the inputs; nothing is written.
+
+    Raises:
+        CatalogError: The catalogue is refused.
+        InstallationError: The installation was never recorded.
+        KafkaError: Kafka can't be read.
+    """
+    load = _Load(kafka, wanted, now_ms=now_ms, marks=marks or {}, restate=False)
+    faults = [*check(wanted), *alert_kind_faults(wanted)]
+    if faults:
+        raise refusal(faults, marks or {})
+    catalog = await read_catalog(kafka)
+    installation = installation_of(catalog)
+    frames: dict[int, list[bytes]] = {}
+    for record in load.planned(catalog, 0):
+        if record.topic == INPUTS.name:
+            frames.setdefault(record.partition, []).append(record.value or b"")
+    return Planned(load.version, installation, tuple(load.changes), frames)
+
+
 class _Load:
     """One load; its records are made once earlier loaders are fenced."""
 
@@ -162,6 +202,7 @@ class _Load:
     ) -> None:
         self.version = 0
         self.changes: list[Change] = []
+        self.actor = self.reason = ""
         self._kafka = kafka
         self._wanted = wanted
         self._now_ms = now_ms
@@ -169,7 +210,10 @@ class _Load:
         self._restate = restate
 
     async def records(self) -> list[TopicWrite]:
-        catalog = await read_catalog(self._kafka)
+        return self.planned(await read_catalog(self._kafka))
+
+    def planned(self, catalog: Catalog, stamp_ms: int | None = None) -> list[TopicWrite]:
+        """Return the records beside a catalogue; `stamp_ms` stamps them in the place of now."""
         installation = installation_of(catalog)
         now_ms = input_time_ms(installation, self._now_ms)
         self.changes, faults = changes(
@@ -181,10 +225,18 @@ class _Load:
             self.version = catalog.version
             return []
         self.version = catalog.version + 1
-        return load_records(
+        audit = audit_records(
+            self.changes,
+            version=self.version,
+            at_ms=self._now_ms,
+            actor=self.actor,
+            reason=self.reason,
+        )
+        records = load_records(
             self.changes,
             version=self.version,
             installation=installation,
             network=self._wanted.network,
-            now_ms=now_ms,
+            now_ms=now_ms if stamp_ms is None else stamp_ms,
         )
+        return [*audit, *records]

@@ -39,6 +39,7 @@ SUB_COMMANDS: Final = (
     SubCommand("topics", "app", "The topics as the contracts say."),
     SubCommand("demo", "demo", "Start everything with simulated sites and watch stock move."),
     SubCommand("catalog", "app", "Sites, lanes, SKUs, devices, policies: load, show."),
+    SubCommand("policy", "app", "Policies: what a file would change, and who changed what."),
     SubCommand("stock", "app", "Opening stock: import."),
     SubCommand("lots", "lots", "The lots of an article, with their expiry, and what is held."),
     SubCommand("command", "app", "Approve, reject and change transfers, as a person."),

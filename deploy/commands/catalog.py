@@ -15,10 +15,11 @@ from rich.table import Table
 
 from deploy.catalog_load import LoadResult, load_catalog, read_catalog
 from deploy.catalog_tables import kind_table, kinds_table, one_table
+from deploy.commands.command import ActorOption, ReasonOption, login_name
 from ingest.catalog import Catalog
 from ingest.catalog_changes import Change
 from ingest.catalog_file import read_catalog_path
-from ingest.contracts.errors import CatalogError
+from ingest.contracts.errors import CatalogError, SettingsError
 from ingest.contracts.reference import ENTITY_MODELS, entity_name
 from ingest.contracts.settings import KafkaSettings, load
 
@@ -42,6 +43,8 @@ def load_file(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would change.")
     ] = False,
+    actor: ActorOption = "",
+    reason: ReasonOption = "",
 ) -> None:
     """Bring the catalogue to what a file says; what is not in the file is removed."""
     kafka = load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
@@ -55,6 +58,8 @@ def load_file(
             marks=source.marks,
             restate=restate,
             dry_run=dry_run,
+            actor=actor or _login_name(),
+            reason=reason,
         )
     )
     _show_result(Console(), result)
@@ -79,6 +84,13 @@ def example() -> None:
     """Print a small catalogue to begin with."""
     text = files("deploy").joinpath("catalogs", "example.yaml").read_text(encoding="utf-8")
     typer.echo(text, nl=False)
+
+
+def _login_name() -> str:
+    try:
+        return login_name()
+    except SettingsError:  # in a container: a load goes on as before
+        return f"user {os.getuid()}"
 
 
 def check_kind(kind: str) -> None:
