@@ -27,9 +27,9 @@ from streams.contracts.state import (
     decode,
     key_parts,
 )
-from streams.domain.answers import position_units, wanted_units
 from streams.domain.arithmetic import round_up
 from streams.domain.catalogue import Catalogue, Rules
+from streams.domain.positions import position_units, wanted_units
 from streams.domain.sensing import available_units, is_unknown
 from streams.domain.thresholds import overlaid
 

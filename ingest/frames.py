@@ -15,7 +15,13 @@ import msgspec
 
 from ingest.contracts.counts import CountLineInput, CountSensed
 from ingest.contracts.errors import FrameError
-from ingest.contracts.supply import LaneRecord, SupplierRecord, SupplyFrom
+from ingest.contracts.supply import (
+    LaneRecord,
+    Replenishment,
+    SupplierRecord,
+    SupplyFrom,
+    TransferRule,
+)
 from ingest.contracts.voids import VoidedMovement
 
 FRAME_VERSION: Final = 1
@@ -242,6 +248,13 @@ class PolicyRecord(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False
     near_expiry_ms: int | None = None
     transfer_life_ms_min: int | None = None
     shelf_life_ms: int | None = None
+    replenishment: Replenishment | None = None
+    transfer_rule: TransferRule | None = None
+    handling_cost_minor: int | None = None
+    cross_dock: bool | None = None
+    auto_value_minor_max: int | None = None
+    auto_units_day_max: int | None = None
+    auto_value_minor_day_max: int | None = None
 
 
 class PromotionRecord(msgspec.Struct, frozen=True, array_like=True, tag=7, gc=False):

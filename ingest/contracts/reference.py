@@ -26,7 +26,7 @@ from ingest.contracts.fields import (
     ReferenceModel,
     Units,
 )
-from ingest.contracts.supply import SupplyFrom
+from ingest.contracts.supply import Replenishment, SupplyFrom, TransferRule
 from ingest.contracts.supply_reference import Lane, Supplier
 from ingest.frames import Autonomy, LotTracking, NegativeStock, PolicyScope, Thresholds, Witness
 
@@ -221,6 +221,23 @@ class Policy(ReferenceModel):
     shelf_life_ms: DurationMs | None = None
     """How long goods keep once received: computed thresholds are for no more than is sold by then.
     0 or said nowhere: they keep."""
+    replenishment: Replenishment | None = None
+    """`kanban`: each pack used is asked for again at once, up to `max_units`. Said nowhere:
+    `threshold`."""
+    transfer_rule: TransferRule | None = None
+    """`worth`: a transfer must cost less than the shortage it avoids, come before normal supply and
+    leave the donor with no fewer days of supply than the recipient. Said nowhere: `always`."""
+    handling_cost_minor: Money | None = None
+    """Cost of handling one base unit of a transfer, beside the lane's."""
+    cross_dock: bool | None = None
+    """What comes in at a site is sent on to who requested it there, before put-away. Said
+    nowhere: no."""
+    auto_value_minor_max: Money | None = None
+    """With `auto_within_limits`, transfers of more value wait for a person, too."""
+    auto_units_day_max: Units | None = None
+    """The same of the transfers of an article to a site in a UTC day, together."""
+    auto_value_minor_day_max: Money | None = None
+    """The same in money."""
 
     @model_validator(mode="after")
     def _scope_names(self) -> "Policy":

@@ -5,6 +5,8 @@ from typing import Literal
 import msgspec
 
 SupplyFrom = Literal["parent", "supplier", "cheapest"]
+Replenishment = Literal["threshold", "kanban"]
+TransferRule = Literal["always", "worth"]
 
 
 class LaneRecord(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
@@ -18,6 +20,12 @@ class LaneRecord(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
     quantity_units_min: int = 1
     consolidation_ms: int = 0
     """How long the planning fold waits for more lines before it closes a shipment."""
+    unit_cost_minor: int = 0
+    capacity_units: int = 0
+    depart_weekdays: str = ""
+    depart_from_ms: int = 0
+    depart_until_ms: int = 86_400_000
+    closed_dates: str = ""
 
 
 class SupplierRecord(msgspec.Struct, frozen=True, array_like=True, tag=6, gc=False):

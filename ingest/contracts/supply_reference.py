@@ -31,6 +31,25 @@ class Lane(ReferenceModel):
     quantity_units_min: Annotated[int, Field(ge=1, le=QUANTITY_UNITS_MAX)] = 1
     consolidation_ms: DurationMs = 0
     """How long a shipment waits for more lines."""
+    unit_cost_minor: Money = 0
+    """Cost of one base unit beside the fixed cost."""
+    capacity_units: Units = 0
+    """Base units of all lines that one shipment takes; 0 for no limit."""
+    depart_weekdays: Weekdays = ""
+    """Days on which shipments depart, such as `mon thu`; empty for every day."""
+    depart_from_ms: DayTimeMs = 0
+    """When departures begin, since midnight UTC."""
+    depart_until_ms: Annotated[int, Field(ge=1, le=86_400_000)] = 86_400_000
+    """When they end, since midnight UTC, excluded."""
+    closed_dates: Dates = ""
+    """Days without departures, such as `2026-12-25 2026-12-26`."""
+
+    @model_validator(mode="after")
+    def _has_times(self) -> "Lane":
+        check_dates(self.closed_dates)
+        if self.depart_until_ms <= self.depart_from_ms:
+            raise ValueError("depart_until is not after depart_from")
+        return self
 
 
 class Supplier(ReferenceModel):

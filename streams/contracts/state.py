@@ -17,6 +17,7 @@ from streams.contracts.kpis import KPI, Kpi
 from streams.contracts.lots import CARRIED, LOTS, RECALLS, CarriedLots, LotBook, SkuRecalls
 from streams.contracts.shelf import LoadCell, TagRound
 from streams.contracts.voids import VOIDED, Voided
+from streams.contracts.windows import SourceWindow
 
 SEPARATOR: Final = "\x1f"
 
@@ -209,6 +210,10 @@ class SkuBook(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     needs: list[str] = []
     unconfirmed: list[str] = []
     """Ids of ended transfers that may still be scanned: dispatch inferred or units lost, sorted."""
+    automatic: dict[str, list[int]] = {}
+    """By site: a day, and units and value that went out by themselves on it."""
+    refused_units: dict[str, int] = {}
+    """By site: what kanban has asked for and people have refused."""
 
 
 class SkuNumber(msgspec.Struct, array_like=True, gc=False):
@@ -216,26 +221,6 @@ class SkuNumber(msgspec.Struct, array_like=True, gc=False):
 
     next_number: int = 1
     """Of the next transfer, breach, need or movement."""
-
-
-class BootWindow(msgspec.Struct, array_like=True, kw_only=True, gc=False):
-    """Sequence numbers seen of one boot of a source in this partition."""
-
-    boot: str
-    """With `.h` at the end for the lane of buffered, historical events."""
-    top_seq: int
-    seen: bytes
-    """Bitmap, bit i (little endian) is `top_seq - i`; 2,048 bits at most."""
-    used_at_ms: int = 0
-
-
-class SourceWindow(msgspec.Struct, array_like=True, kw_only=True, gc=False):
-    """Sequence windows of one source in this partition."""
-
-    source: str
-    boots: list[BootWindow] = []
-    closed: bytes = b""
-    """Digests (8 bytes each) of the lanes whose window was dropped, oldest first."""
 
 
 class DeviceState(msgspec.Struct, array_like=True, kw_only=True, gc=False):

@@ -5,29 +5,12 @@ What is in transit or on order counts first, so the same shortage is never answe
 
 from streams.contracts.state import Breach, Level
 from streams.domain import needs, transfers
-from streams.domain.arithmetic import round_down, round_up
-from streams.domain.autonomy import is_automatic
+from streams.domain.autonomy import take_automatic
 from streams.domain.catalogue import Rules
 from streams.domain.donors import Donation, choose
+from streams.domain.positions import position_units, wanted_units
 from streams.domain.sensing import available_units
 from streams.domain.store import Store
-
-
-def position_units(level: Level, rules: Rules) -> int:
-    """Return available stock and what is coming."""
-    return available_units(level, rules) + level.in_transit_in_units + level.on_order_units
-
-
-def wanted_units(position: int, rules: Rules) -> int:
-    """Return what lifts a position to the order-up-to level, in whole multiples.
-
-    Rounded down where that still ends the shortage, for a maximum is a maximum; otherwise up.
-    """
-    missing_units = rules.order_up_to_units - position
-    down_units = round_down(missing_units, rules.multiple_units)
-    if down_units > 0 and position + down_units >= rules.shortage_units:
-        return down_units
-    return round_up(missing_units, rules.multiple_units)
 
 
 def answer(store: Store, level: Level, rules: Rules, breach: Breach) -> None:
@@ -48,7 +31,7 @@ def answer(store: Store, level: Level, rules: Rules, breach: Breach) -> None:
     }
     rest_units = need_units
     refused = breach.refused_sites
-    for donation in choose(store, level, need_units, rules.multiple_units, refused):
+    for donation in choose(store, level, rules, need_units, refused):
         _transfer(store, level, rules, breach=breach, donation=donation, decided=decided)
         rest_units -= donation.quantity_units
     if rest_units > 0 and "" not in refused:
@@ -66,7 +49,7 @@ def _transfer(
 ) -> None:
     offer, lane = donation.offer, donation.offer.lane
     quantity_units = donation.quantity_units
-    approved = is_automatic(rules, quantity_units)
+    approved = take_automatic(store, level.sku, level.site, rules, quantity_units)
     transfer = transfers.make(
         store,
         level.sku,
@@ -86,5 +69,6 @@ def _transfer(
         **({"donor_spoiling_units": offer.spoiling_units} if offer.spoiling_units else {}),
         "lane_cost_minor": lane.cost_minor,
         "lane_lead_time_ms": lane.lead_time_ms,
+        **donation.decided_from,
     }
     transfers.settle(store, transfer, transfers.NOTHING, breach.breach_id)

@@ -10,10 +10,11 @@ from typing import Final, NamedTuple
 from streams.contracts.alerts import AlertEnded, AlertRaised, Severity
 from streams.contracts.events import BreachCleared, BreachOpened
 from streams.contracts.state import Breach, BreachKind, Level
-from streams.domain import expiry, kpis, needs, sensing, transfers
-from streams.domain.answers import answer, position_units
+from streams.domain import expiry, kanban, kpis, needs, sensing, transfers
+from streams.domain.answers import answer
 from streams.domain.catalogue import Rules
 from streams.domain.issues import note_gap
+from streams.domain.positions import position_units
 from streams.domain.store import Store
 
 SEVERITY: Final[dict[BreachKind, Severity]] = {
@@ -60,8 +61,11 @@ def assess(store: Store, level: Level, rules: Rules) -> None:
         gap = available_units <= 0 and rules.negative_stock != "allow"
         note_gap(store, level, gap=gap)
         kpis.note_sight(store, level, "out" if gap else "stocked")
+    if rules.replenishment == "kanban":
+        kanban.signal(store, level, rules)
     if not level.breaches and not level.need_id and _is_fine(rules, on_hand_units, available_units):
-        if available_units > 0 and (not level.sensed or rules.lead_witness == "book"):
+        watched = rules.lead_witness == "shelf" and level.sensed
+        if available_units > 0 and not watched and rules.replenishment != "kanban":
             store.calm[level.sku, level.site] = _calm_books(rules, held_units)
         return
     for judgement in judgements(rules, on_hand_units, available_units):

@@ -10,7 +10,13 @@ from typing import Final, TypeVar
 import msgspec
 
 from ingest.contracts.counts import CountSensed
-from ingest.contracts.supply import LaneRecord, SupplierRecord, SupplyFrom
+from ingest.contracts.supply import (
+    LaneRecord,
+    Replenishment,
+    SupplierRecord,
+    SupplyFrom,
+    TransferRule,
+)
 from ingest.frames import (
     Autonomy,
     LotTracking,
@@ -92,6 +98,13 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """Available stock below which a stockout is foretold; None while nothing is known."""
     supply_from: SupplyFrom = "parent"
     expedite: bool = False
+    replenishment: Replenishment = "threshold"
+    transfer_rule: TransferRule = "always"
+    handling_cost_minor: int = 0
+    cross_dock: bool = False
+    auto_value_minor_max: int | None = None
+    auto_units_day_max: int | None = None
+    auto_value_minor_day_max: int | None = None
     demand_milli_day: int = 0
     """What it is foretold from: thousandths of a unit a day."""
 

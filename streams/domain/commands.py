@@ -148,7 +148,8 @@ def _close_need(store: Store, command: CommandInput) -> Answer:
         return Refusal(f"there is no request {command.entity_id}")
     if need.state == "closed":
         return Refusal("the request is already closed")
-    needs.refuse(store.level(need.sku, need.site))
+    level = store.level(need.sku, need.site)
+    needs.refuse(store, level, need.quantity_units - need.received_units)
     needs.close(store, need)
     return Done(need.need_id, need.version)
 

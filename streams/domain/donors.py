@@ -10,8 +10,12 @@ from ingest.contracts.supply import LaneRecord
 from streams.contracts.state import Level
 from streams.domain import shelf_life
 from streams.domain.arithmetic import round_down
+from streams.domain.catalogue import Rules
+from streams.domain.positions import position_units
+from streams.domain.recipients import shared
 from streams.domain.sensing import available_units, is_unknown
 from streams.domain.store import Store
+from streams.domain.worth import judge
 
 DONORS_CONSIDERED_MAX: Final = 32
 """Lanes looked at for one answer, the cheapest ones."""
@@ -36,14 +40,17 @@ class Donation(NamedTuple):
 
     offer: Offer
     quantity_units: int
+    decided_from: dict[str, int]
+    """Numbers beside those of the offer: of a share, of what it is worth."""
 
 
 def choose(
-    store: Store, level: Level, need_units: int, multiple_units: int, refused_sites: list[str]
+    store: Store, level: Level, rules: Rules, need_units: int, refused_sites: list[str]
 ) -> list[Donation]:
     """Return who gives how much of `need_units`; less in all where there is not enough.
 
-    Best first: covers all that is missing, then lane cost, lead time and site id.
+    Best first: covers all that is missing, then lane cost, lead time and site id. Of a surplus that
+    others need too a site gets its fair share.
     """
     offers: list[Offer] = []
     for lane in store.catalogue.lanes_into(level.site)[:DONORS_CONSIDERED_MAX]:
@@ -52,14 +59,32 @@ def choose(
             if offer is not None:
                 offers.append(offer)
     donations: list[Donation] = []
-    while offers and need_units > 0 and len(donations) < DONORS_CHOSEN_MAX:
-        missing_units = need_units
+    given_units = 0
+    while offers and need_units > given_units and len(donations) < DONORS_CHOSEN_MAX:
+        missing_units = need_units - given_units
         best = min(offers, key=lambda offer: _rank(offer, missing_units))
         offers.remove(best)
-        quantity_units = round_down(min(best.surplus_units, need_units), multiple_units)
-        if quantity_units >= max(1, best.lane.quantity_units_min):
-            donations.append(Donation(best, quantity_units))
-            need_units -= quantity_units
+        wanted_units = round_down(min(best.surplus_units, missing_units), rules.multiple_units)
+        share = shared(store, level, rules, best.lane.from_site, best.surplus_units)
+        numbers: dict[str, int] = {}
+        if share is not None:
+            numbers = share.decided_from
+            wanted_units = min(wanted_units, share.quantity_units)
+        if rules.transfer_rule == "worth" and wanted_units:
+            worth = judge(
+                store,
+                level,
+                rules,
+                best.lane,
+                position_units=position_units(level, rules) + given_units,
+                donor_units=best.available_units - best.planned_units,
+                quantity_units=wanted_units,
+            )
+            wanted_units = worth.quantity_units
+            numbers = {**numbers, **worth.decided_from}
+        if wanted_units >= max(1, best.lane.quantity_units_min):
+            donations.append(Donation(best, wanted_units, numbers))
+            given_units += wanted_units
     return donations
 
 

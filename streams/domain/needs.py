@@ -120,11 +120,18 @@ def close_unneeded(store: Store, need: Need) -> None:
         _resize(store, need, need.ordered_units)
 
 
-def refuse(level: Level) -> None:
-    """Remember that a request was refused: it is not made again while its shortage lasts."""
+def refuse(store: Store, level: Level, refused_units: int) -> None:
+    """Remember that a request was refused: it is not made again while its shortage lasts.
+
+    With kanban it is the signals that were refused; those of further packs are heard.
+    """
     for breach in level.breaches:
         if breach.kind != "overstock" and "" not in breach.refused_sites:
             breach.refused_sites.insert(0, "")
+    if store.rules(level.sku, level.site).replenishment == "kanban":
+        refused = store.book(level.sku).refused_units
+        refused[level.site] = refused.get(level.site, 0) + refused_units
+        store.books.touch(level.sku)
 
 
 def order(store: Store, need: Need, ordered_units: int) -> None:
@@ -145,7 +152,9 @@ def resize(store: Store, need: Need, quantity_units: int) -> None:
     need.revision += 1
     need.ordered_units = min(need.ordered_units, quantity_units)
     if quantity_units < need.quantity_units:
-        refuse(store.level(need.sku, need.site))
+        left_units = max(quantity_units, need.received_units)
+        level = store.level(need.sku, need.site)
+        refuse(store, level, need.quantity_units - left_units)
     if quantity_units <= need.received_units:
         close(store, need)
     else:

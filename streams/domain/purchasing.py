@@ -38,9 +38,11 @@ class Purchasing(PurchaseOrders):
             need = PurchaseNeed(line=line)
         elif line.version <= need.line.version:
             return
+        missed_units = need.line.received_units - line.received_units
         need.line = line
-        self.put_need(need)
         self._spread(need)
+        if missed_units > 0:
+            self._take_back(need, missed_units)
         if not line.open:
             self._drop(need)
         elif line.revision >= need.revision:  # or it does not know yet what was just ordered
@@ -87,6 +89,23 @@ class Purchasing(PurchaseOrders):
             elif next(iter(need.placed)) == order_id:
                 need.settled_units += units
                 del need.placed[order_id]
+        self.put_need(need)
+
+    def _take_back(self, need: PurchaseNeed, units: int) -> None:
+        # A receipt was voided: the newest orders miss it again, and what no open one misses is
+        # ordered anew.
+        need_id = need.line.need_id
+        for order_id in reversed(need.placed):
+            order = self.order(order_id)
+            if order is None or order.state not in PURCHASE_PLACED:
+                continue
+            line = order.lines[need_id]
+            fewer_units = min(units, line.received_units)
+            if fewer_units:
+                line.received_units -= fewer_units
+                units -= fewer_units
+                self.progress(order, f"{need_id}/{need.line.version}")
+        need.settled_units = max(0, need.settled_units - units)
         self.put_need(need)
 
     def _collect(self, need: PurchaseNeed) -> None:

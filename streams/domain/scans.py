@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Final
 
 from ingest.frames import ScanInput
-from streams.domain import book, carriage, counts, needs
+from streams.contracts.ledger import scan_cause
+from streams.domain import book, carriage, counts, crossdock, needs
 from streams.domain.store import Store
 from streams.domain.windows import SourceLanes
 
@@ -28,7 +29,11 @@ def apply_scan(store: Store, scan: ScanInput) -> None:
 
 def _receive(store: Store, scan: ScanInput) -> None:
     book.receive_scan(store, scan)
-    needs.receive(store, store.level(scan.sku, scan.site), scan.quantity_units)
+    level = store.level(scan.sku, scan.site)
+    needs.receive(store, level, scan.quantity_units)
+    if store.rules(scan.sku, scan.site).cross_dock and scan.quantity_units > 0:
+        cause = scan_cause(scan.source, scan.boot, scan.seq)
+        crossdock.allot(store, level, scan.quantity_units, cause)
 
 
 _ACTIONS: Final[dict[str, Callable[[Store, ScanInput], None]]] = {

@@ -14,6 +14,7 @@ from streams.domain.arithmetic import round_up
 from streams.domain.autonomy import is_automatic
 from streams.domain.catalogue import Rules
 from streams.domain.days import DAY_MS
+from streams.domain.demand import forecast_units
 from streams.domain.sensing import available_units
 from streams.domain.store import Store
 
@@ -88,9 +89,16 @@ def runs_out_ms(store: Store, level: Level, rules: Rules) -> int:
     left_units = available_units(level, rules) + level.in_transit_in_units
     if left_units <= 0:
         return store.now_ms
-    if rules.demand_milli_day <= 0:
-        return 0
-    return store.now_ms + left_units * MILLI * DAY_MS // rules.demand_milli_day
+    demand = demand_milli_day(store, level, rules)
+    return store.now_ms + left_units * MILLI * DAY_MS // demand if demand else 0
+
+
+def demand_milli_day(store: Store, level: Level, rules: Rules) -> int:
+    """Return the expected demand of a day, in thousandths of a unit; 0 where none is known."""
+    if rules.demand_milli_day > 0:
+        return rules.demand_milli_day
+    demand = store.demands.get((level.sku, level.site))
+    return max(0, round(forecast_units(demand) * MILLI)) if demand is not None else 0
 
 
 def order_units(store: Store, need: Need, wanted_units: int) -> int:
@@ -124,7 +132,9 @@ def purchase_line(store: Store, need: Need) -> PurchaseLine:
         version=need.version,
         at_ms=store.now_ms,
         unit_cost_minor=record.unit_cost_minor if record is not None else 0,
-        automatic=is_automatic(rules, need.quantity_units - need.ordered_units),
+        automatic=is_automatic(
+            store, need.sku, need.site, rules, max(0, need.quantity_units - need.ordered_units)
+        ),
         expedite=rules.expedite,
         runs_out_at_ms=runs_out_ms(store, level, rules),
         revision=need.revision,

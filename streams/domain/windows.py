@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from streams.contracts.state import BootWindow, SourceWindow
+from streams.contracts.windows import BootWindow, SourceWindow
 
 WINDOW_BITS: Final = 2_048
 BOOTS_PER_SOURCE_MAX: Final = 8

@@ -271,7 +271,7 @@ def _policy(draw: Random) -> PolicyRecord:
         thresholds=draw.choice((None, "fixed", "computed", "computed")),
         service_level_permille=draw.choice((None, 800, 990)),
         fill_rate_permille=draw.choice((None, None, 950)),
-        shortage_cost_minor=draw.choice((None, 40)),
+        shortage_cost_minor=draw.choice((None, 40, 5_000)),
         leftover_cost_minor=draw.choice((None, 10)),
         reorder_units_max=draw.choice((None, 9)),
         capacity_units=draw.choice((None, 30)),
@@ -286,6 +286,13 @@ def _policy(draw: Random) -> PolicyRecord:
         near_expiry_ms=draw.choice((None, 0, 300, DAY_MS)),
         transfer_life_ms_min=draw.choice((None, 100, DAY_MS)),
         shelf_life_ms=draw.choice((None, None, 2 * DAY_MS)),
+        replenishment=draw.choice((None, None, "kanban")),
+        transfer_rule=draw.choice((None, None, "worth")),
+        handling_cost_minor=draw.choice((None, 1)),
+        cross_dock=draw.choice((None, True)),
+        auto_value_minor_max=draw.choice((None, 300)),
+        auto_units_day_max=draw.choice((None, 12)),
+        auto_value_minor_day_max=draw.choice((None, 900)),
     )
 
 

@@ -4,9 +4,9 @@ from ingest.frames import SiteRecord
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import BreachCleared, BreachOpened
 from streams.contracts.plans import ShipmentLine
-from streams.domain.answers import wanted_units
 from streams.domain.catalogue import Rules
 from streams.domain.donors import DONORS_CHOSEN_MAX
+from streams.domain.positions import wanted_units
 from tests.unit.streams.builders import (
     DONOR,
     SHOP,

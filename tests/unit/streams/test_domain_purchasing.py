@@ -20,6 +20,7 @@ from tests.unit.streams.builders import (
     reference,
     scan,
 )
+from tests.unit.streams.plan_story import purchase_line
 from tests.unit.streams.supply_story import DAY_MS, MILL, SupplyStory, supplied_story
 
 FIRST = f"purchase-{MILL}-1"
@@ -360,3 +361,17 @@ def test_with_no_supplier_named_nothing_is_ordered() -> None:
     _short(story)
     assert story.orders() == []
     assert story.stock.level().on_order_units == 26
+
+
+def test_a_voided_receipt_is_missed_again() -> None:
+    """The order waits for what did not come after all."""
+    story = SupplyStory()
+    story.plan(purchase_line("need-milk-1", 1))
+    story.plan(purchase_line("need-milk-1", 2, received_units=6, revision=1))
+    assert story.order().lines["need-milk-1"].received_units == 6
+    story.plan(purchase_line("need-milk-1", 3, received_units=0, revision=1))
+    assert (story.order().state, story.order().lines["need-milk-1"].received_units) == (
+        "ordered",
+        0,
+    )
+    assert len(story.orders()) == 1

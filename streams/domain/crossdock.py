@@ -1,0 +1,69 @@
+"""Cross-dock: a receipt that covers an open request of another site is sent on before put-away."""
+
+from streams.contracts.state import Level, Need
+from streams.domain import needs, transfers
+from streams.domain.arithmetic import round_down
+from streams.domain.autonomy import take_automatic
+from streams.domain.sensing import available_units, is_unknown
+from streams.domain.store import Store
+from streams.domain.supply import runs_out_ms
+
+
+def allot(store: Store, level: Level, received_units: int, cause: str) -> None:
+    """Allot what has just come to the requests that were made of this site.
+
+    Who runs out first comes first. The site keeps its hold-back.
+    """
+    rules = store.rules(level.sku, level.site)
+    if is_unknown(level, rules):
+        return
+    free_units = available_units(level, rules) - level.in_transit_out_units - rules.hold_back_units
+    left_units = min(received_units, free_units)
+    for need in _waiting(store, level):
+        if left_units <= 0:
+            return
+        multiple_units = store.rules(need.sku, need.site).multiple_units
+        missing_units = need.quantity_units - need.received_units
+        quantity_units = min(missing_units, round_down(left_units, multiple_units))
+        if quantity_units > 0:
+            left_units -= quantity_units
+            _send(store, level, need, quantity_units, cause)
+
+
+def _waiting(store: Store, level: Level) -> list[Need]:
+    found = (store.needs.get(need_id) for need_id in store.book(level.sku).needs)
+    waiting = [
+        need
+        for need in found
+        if need is not None and need.from_site == level.site and need.site != level.site
+    ]
+    return sorted(waiting, key=lambda need: _urgency(store, need))
+
+
+def _urgency(store: Store, need: Need) -> tuple[bool, int, int]:
+    rules = store.rules(need.sku, need.site)
+    out_ms = runs_out_ms(store, store.level(need.sku, need.site), rules)
+    return out_ms == 0, out_ms, transfers.number_of(need.need_id)
+
+
+def _send(store: Store, level: Level, need: Need, quantity_units: int, cause: str) -> None:
+    rules = store.rules(need.sku, need.site)
+    approved = take_automatic(store, need.sku, need.site, rules, quantity_units)
+    transfer = transfers.make(
+        store,
+        need.sku,
+        level.site,
+        need.site,
+        quantity_units=quantity_units,
+        state="approved" if approved else "proposed",
+    )
+    transfer.deadline_ms = transfers.proposal_deadline_ms(store, transfer)
+    transfer.decided_from = {
+        "need_units": need.quantity_units - need.received_units,
+        "donor_available_units": available_units(level, store.rules(level.sku, level.site)),
+        "donor_planned_units": level.in_transit_out_units,
+        "donor_kept_units": store.rules(level.sku, level.site).hold_back_units,
+    }
+    transfers.flag(transfer, "cross_dock")
+    needs.allot(store, need.sku, need.site, level.site, quantity_units)
+    transfers.settle(store, transfer, transfers.NOTHING, cause)

@@ -1,0 +1,23 @@
+"""Position: available stock and what is coming; and what lifts it to the level aimed at."""
+
+from streams.contracts.state import Level
+from streams.domain.arithmetic import round_down, round_up
+from streams.domain.catalogue import Rules
+from streams.domain.sensing import available_units
+
+
+def position_units(level: Level, rules: Rules) -> int:
+    """Return available stock and what is coming."""
+    return available_units(level, rules) + level.in_transit_in_units + level.on_order_units
+
+
+def wanted_units(position: int, rules: Rules) -> int:
+    """Return what lifts a position to the order-up-to level, in whole multiples.
+
+    Rounded down where that still ends the shortage, for a maximum is a maximum; otherwise up.
+    """
+    missing_units = rules.order_up_to_units - position
+    down_units = round_down(missing_units, rules.multiple_units)
+    if down_units > 0 and position + down_units >= rules.shortage_units:
+        return down_units
+    return round_up(missing_units, rules.multiple_units)
