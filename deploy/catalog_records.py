@@ -164,13 +164,14 @@ def alert_items(changed: Sequence[Change], *, version: int) -> list[AlertItem]:
 def plan_items(
     changed: Sequence[Change], *, version: int, partition_count: int
 ) -> dict[int, list[PlanItem]]:
-    """Return what the planning fold's partitions are told: the terms of their suppliers."""
+    """Return what the planning fold's partitions are told: terms of their suppliers and lanes."""
     items: dict[int, list[PlanItem]] = {}
     for change in changed:
-        if isinstance(change.entity, Supplier):
-            partition = partition_of(change.entity.supplier, partition_count)
-            item = ReferenceInput(version, _record(change.entity), change.kind == "removed")
-            items.setdefault(partition, []).append(item)
+        if isinstance(change.entity, Supplier | Lane):
+            entity = change.entity
+            name = entity.supplier if isinstance(entity, Supplier) else entity.from_site
+            item = ReferenceInput(version, _record(entity), change.kind == "removed")
+            items.setdefault(partition_of(name, partition_count), []).append(item)
     return items
 
 

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from ingest.contracts.supply import LaneRecord
 from ingest.frames import FrameCodec, ReferenceInput, TickInput
 from streams.contracts.counts import CountAsked, CountLineAnswered
 from streams.contracts.purchases import PurchaseCommand, PurchaseLine
@@ -61,6 +62,10 @@ class Shipment(msgspec.Struct, array_like=True, kw_only=True):
     closes_at_ms: int
     lines: dict[str, int] = {}
     """Units by transfer id."""
+    departs_at_ms: int = 0
+    """When it may leave: within the lane's hours; 0 while it collects."""
+    flags: list[str] = []
+    """`full`: the next line did not fit; `over_capacity`: one line alone is more than it takes."""
 
 
 class LaneBook(msgspec.Struct, array_like=True, kw_only=True):
@@ -70,6 +75,8 @@ class LaneBook(msgspec.Struct, array_like=True, kw_only=True):
     to_site: str
     next_number: int = 1
     open_shipment_id: str = ""
+    terms: LaneRecord | None = None
+    terms_version: int = 0
 
 
 class PlanClock(msgspec.Struct, array_like=True, kw_only=True):

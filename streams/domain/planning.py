@@ -1,14 +1,14 @@
 """The planning fold: what spans SKUs. Transfers of a lane travel together, and purchase orders.
 
 A line joins the collecting shipment of its lane, or opens one. A shipment closes when its
-consolidation time is over or it is full; then each line's transfer is told which shipment it is
-in, by a command to the stock fold. Requests of a supplier become purchase orders:
-`streams.domain.purchasing`. What spans SKUs is decided here, never there.
+consolidation time is over, within its lane's hours, or when it is full; then each line's transfer
+is told which shipment it is in, by a command to the stock fold. Requests of a supplier become
+purchase orders: `streams.domain.purchasing`. What spans SKUs is decided here, never there.
 """
 
 from typing import Final
 
-from ingest.contracts.supply import SupplierRecord
+from ingest.contracts.supply import LaneRecord, SupplierRecord
 from ingest.contracts.topics import DAY_MS, INPUTS
 from ingest.frames import INPUT_FRAMES, CommandInput, ReferenceInput
 from ingest.partitions import partition_of
@@ -35,6 +35,7 @@ from streams.contracts.purchases import (
     SupplierBook,
 )
 from streams.contracts.state import CLOCK, COMMAND, SEPARATOR, AnsweredCommand, key, sku_of
+from streams.domain.calendars import next_open_ms
 from streams.domain.count_sessions import COUNT_STRUCTS, CountSessions
 from streams.domain.purchase_commands import (
     TIMER_PREFIX,
@@ -126,16 +127,45 @@ class PlanningFold(TimedFold[PlanItem]):
         if isinstance(entity, SupplierRecord):
             version = reference.version
             self._purchasing.set_terms(entity, version, removed=reference.removed)
+        elif isinstance(entity, LaneRecord):
+            self._know_lane(entity, reference.version, removed=reference.removed)
+
+    def _know_lane(self, record: LaneRecord, version: int, *, removed: bool) -> None:
+        book = self._lane_book(record.from_site, record.to_site)
+        if version < book.terms_version:
+            return
+        book.terms, book.terms_version = None if removed else record, version
+        self.table.put(key(LANE, record.from_site, record.to_site), book)
+        shipment = self._collecting(record.from_site, record.to_site)
+        if shipment is not None:
+            terms = self._terms(record.from_site, record.to_site)
+            shipment.closes_at_ms = departure_ms(terms, max(shipment.closes_at_ms, self.now_ms))
+            self._put(shipment)
+
+    def _lane_book(self, from_site: str, to_site: str) -> LaneBook:
+        found: LaneBook | None = self.table.get(key(LANE, from_site, to_site))
+        return found or LaneBook(from_site=from_site, to_site=to_site)
+
+    def _terms(self, from_site: str, to_site: str) -> LaneRecord:
+        return self._lane_book(from_site, to_site).terms or LaneRecord(from_site, to_site, 0)
 
     def _join(self, line: ShipmentLine) -> None:
-        closes_at_ms = line.at_ms + line.consolidation_ms
+        terms = self._terms(line.from_site, line.to_site)
+        closes_at_ms = departure_ms(terms, line.at_ms + line.consolidation_ms)
         shipment = self._collecting(line.from_site, line.to_site)
+        if shipment is not None and not _takes(shipment, line, terms):
+            shipment.flags.append("full")
+            self._close(shipment)
+            shipment = None
         if shipment is None:
             shipment = self._open(line, closes_at_ms)
         shipment.closes_at_ms = min(shipment.closes_at_ms, closes_at_ms)
         shipment.lines[line.transfer_id] = line.quantity_units
+        if 0 < terms.capacity_units < line.quantity_units:
+            shipment.flags.append("over_capacity")
         self._put(shipment)
-        if len(shipment.lines) >= SHIPMENT_LINES_MAX:
+        full = 0 < terms.capacity_units <= sum(shipment.lines.values())
+        if full or len(shipment.lines) >= SHIPMENT_LINES_MAX:
             self._close(shipment)
 
     def _leave(self, withdrawn: ShipmentLineWithdrawn) -> None:
@@ -159,9 +189,7 @@ class PlanningFold(TimedFold[PlanItem]):
 
     def _open(self, line: ShipmentLine, closes_at_ms: int) -> Shipment:
         lane_key = key(LANE, line.from_site, line.to_site)
-        book: LaneBook = self.table.get(lane_key) or LaneBook(
-            from_site=line.from_site, to_site=line.to_site
-        )
+        book = self._lane_book(line.from_site, line.to_site)
         shipment = Shipment(
             shipment_id=f"shipment-{line.from_site}>{line.to_site}-{book.next_number}",
             from_site=line.from_site,
@@ -176,7 +204,9 @@ class PlanningFold(TimedFold[PlanItem]):
         return shipment
 
     def _close(self, shipment: Shipment) -> None:
+        terms = self._terms(shipment.from_site, shipment.to_site)
         shipment.state = "closed"
+        shipment.departs_at_ms = departure_ms(terms, self.now_ms)
         shipment.closes_at_ms = self.now_ms
         self._put(shipment)
         self._end_collecting(shipment)
@@ -209,3 +239,15 @@ class PlanningFold(TimedFold[PlanItem]):
     def _set_timer(self, shipment: Shipment) -> None:
         kept_ms = SHIPMENT_KEPT_MS if shipment.state == "closed" else 0
         self.timers.set(shipment.shipment_id, shipment.closes_at_ms + kept_ms)
+
+
+def departure_ms(lane: LaneRecord, at_ms: int) -> int:
+    """Return when a shipment that is ready at a time may depart by its lane's days and hours."""
+    from_ms, until_ms = lane.depart_from_ms, lane.depart_until_ms
+    return next_open_ms(at_ms, lane.depart_weekdays, from_ms, until_ms, lane.closed_dates)
+
+
+def _takes(shipment: Shipment, line: ShipmentLine, lane: LaneRecord) -> bool:
+    others = (units for name, units in shipment.lines.items() if name != line.transfer_id)
+    fits = not lane.capacity_units or sum(others) + line.quantity_units <= lane.capacity_units
+    return fits or not shipment.lines

@@ -31,7 +31,8 @@ def _receive(store: Store, scan: ScanInput) -> None:
     book.receive_scan(store, scan)
     level = store.level(scan.sku, scan.site)
     needs.receive(store, level, scan.quantity_units)
-    if store.rules(scan.sku, scan.site).cross_dock and scan.quantity_units > 0:
+    sku_book = store.books.cache.get(scan.sku) or store.book(scan.sku)
+    if sku_book.needs and store.rules(scan.sku, scan.site).cross_dock and scan.quantity_units > 0:
         cause = scan_cause(scan.source, scan.boot, scan.seq)
         crossdock.allot(store, level, scan.quantity_units, cause)
 

@@ -6,7 +6,7 @@ from typing import Any, get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.contracts.supply import SupplierRecord
+from ingest.contracts.supply import LaneRecord, SupplierRecord
 from ingest.contracts.topics import ALERT_INPUTS, EVENTS, INPUTS
 from ingest.frames import INPUT_FRAMES, CommandInput, FrameCodec, ReferenceInput, TickInput
 from streams.contracts.alerts import ALERT_INPUT_FRAMES
@@ -96,6 +96,15 @@ ITEMS = st.one_of(
         st.sampled_from(get_args(PurchaseVerb)),
         st.integers(1, 4),
         st.integers(1, 20),
+    ),
+    st.builds(
+        lambda to_site, capacity, from_ms: ReferenceInput(
+            1,
+            LaneRecord("hub", to_site, 1, capacity_units=capacity, depart_from_ms=from_ms),
+        ),
+        SITES,
+        st.sampled_from([0, 6, 9]),
+        st.sampled_from([0, 100_000]),
     ),
     st.builds(
         lambda wait_ms, least: ReferenceInput(

@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from pydantic import ValidationError
 from rich.console import Console
 
 from deploy.catalog_records import alert_items, load_records, stock_items
@@ -20,7 +21,9 @@ from ingest.contracts.reference import (
     Sku,
     entity_key,
 )
-from ingest.contracts.topics import ALERT_INPUTS, CATALOG, INPUTS
+from ingest.contracts.supply import LaneRecord, SupplierRecord
+from ingest.contracts.supply_reference import Lane, Supplier
+from ingest.contracts.topics import ALERT_INPUTS, CATALOG, INPUTS, PLANS
 from ingest.frames import (
     FRAME_ITEMS_MAX,
     INPUT_FRAMES,
@@ -34,6 +37,7 @@ from ingest.frames import (
 from ingest.partitions import partition_of
 from streams.contracts.alerts import ALERT_INPUT_FRAMES, AlertRuleInput, ChannelInput
 from streams.contracts.events import EVENT_FRAMES, CommandAccepted, CommandRefused
+from streams.contracts.plans import PLAN_FRAMES
 from streams.engine.adapters.reader import TopicRecord, TopicWrite
 from tests.unit.ingest.catalog_samples import catalog_of, loaded
 
@@ -189,3 +193,30 @@ def test_an_answer_is_found_by_its_command() -> None:
     assert answer_in(records, "c1") == accepted
     assert answer_in(records, "c2") == refused
     assert answer_in(records, "c3") is None
+
+
+def test_terms_go_to_the_planning_fold_s_own_partitions() -> None:
+    """A supplier's to the partition of its orders, a lane's to that of its leaving site."""
+    catalog = CatalogFile(
+        sites=(Site(site="hall"), Site(site="shop")),
+        lanes=(Lane(from_site="hall", to_site="shop", lead_time_ms=1, capacity_units=9),),
+        suppliers=(Supplier(supplier="mill", order_weekdays="mon"),),
+    )
+    found: dict[int, list[object]] = {}
+    for record in first_load(catalog):
+        if record.topic == PLANS.name:
+            items = PLAN_FRAMES.decode(record.value or b"").items
+            found.setdefault(record.partition, []).extend(items)
+    told = {(p, item.entity) for p, items in found.items() for item in items}  # type: ignore[attr-defined] # each is reference data
+    assert told == {
+        (partition_of("hall", 4), LaneRecord("hall", "shop", 1, capacity_units=9)),
+        (partition_of("mill", 4), SupplierRecord("mill", order_weekdays="mon")),
+    }
+
+
+def test_terms_that_no_calendar_has_are_refused() -> None:
+    """A date that is none, and hours that end before they begin."""
+    with pytest.raises(ValidationError, match="2026-02-30 is no date"):
+        Supplier(supplier="mill", closed_dates="2026-02-30")
+    with pytest.raises(ValidationError, match="depart_until is not after"):
+        Lane(from_site="a", to_site="b", lead_time_ms=1, depart_from_ms=9, depart_until_ms=9)
