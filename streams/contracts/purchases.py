@@ -60,7 +60,6 @@ class PurchaseCommand(msgspec.Struct, frozen=True, array_like=True, tag=32, kw_o
     need_id: str = ""
     """The line that is edited or received."""
     quantity_units: int = 0
-    at_ms: int = 0
 
 
 class PurchaseOrderLine(msgspec.Struct, array_like=True, kw_only=True):

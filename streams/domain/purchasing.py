@@ -23,7 +23,7 @@ from streams.domain.days import DAY_MS
 from streams.domain.purchase_orders import PurchaseOrders, placed_units, terms_of, totals
 
 PURCHASE_LINES_MAX: Final = 500
-"""An order with so many lines is cut off at once."""
+"""An order with so many lines is cut off at once, and takes no more."""
 
 
 class Purchasing(PurchaseOrders):
@@ -228,7 +228,7 @@ class Purchasing(PurchaseOrders):
     def _collecting(self, supplier: str) -> PurchaseOrder:
         book = self.book(supplier)
         order = self.order(book.collecting_id) if book.collecting_id else None
-        if order is not None:
+        if order is not None and len(order.lines) < PURCHASE_LINES_MAX:
             return order
         order = self.open(supplier)
         book = self.book(supplier)

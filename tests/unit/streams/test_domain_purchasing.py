@@ -9,6 +9,7 @@ from ingest.frames import SiteRecord, SkuRecord
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import CommandAccepted, CommandRefused, PurchaseChanged
 from streams.domain.purchase_orders import LATE_AFTER_MS, PURCHASE_KEPT_MS
+from streams.domain.purchasing import PURCHASE_LINES_MAX
 from tests.unit.streams.builders import (
     DONOR,
     HOUR_MS,
@@ -361,6 +362,16 @@ def test_with_no_supplier_named_nothing_is_ordered() -> None:
     _short(story)
     assert story.orders() == []
     assert story.stock.level().on_order_units == 26
+
+
+def test_an_order_takes_no_more_lines_than_its_limit() -> None:
+    """Below the minimum it waits, and the next line opens another order."""
+    story = SupplyStory()
+    story.plan(reference(SupplierRecord(MILL, order_units_min=10**6, order_wait_ms=DAY_MS)))
+    for number in range(PURCHASE_LINES_MAX + 1):
+        story.plan(purchase_line(f"need-milk-{number}", 1))
+    assert [len(order.lines) for order in story.orders()] == [PURCHASE_LINES_MAX, 1]
+    assert story.orders()[0].flags == ["below_minimum"]
 
 
 def test_a_voided_receipt_is_missed_again() -> None:
