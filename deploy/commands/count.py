@@ -106,6 +106,16 @@ def zero(session: SessionArgument, sku: SkuArgument, actor: ActorOption = "") ->
 
 
 @app.command()
+def confirm(session: SessionArgument, sku: SkuArgument, actor: ActorOption = "") -> None:
+    """Confirm what sensors see of a prefilled line."""
+    lines = _session(session).lines
+    if sku not in lines or lines[sku].state != "prefilled":
+        _refuse(f"{sku} is not prefilled in {session}: enter what is there")
+    fields = {"quantity_units": lines[sku].sensed_units, "counted_at_ms": _now_ms()}
+    _send_to(session, "enter", actor, "", skus=(sku,), **fields)
+
+
+@app.command()
 def approve(
     session: SessionArgument, sku: SkuArgument, actor: ActorOption = "", reason: ReasonOption = ""
 ) -> None:
@@ -143,14 +153,19 @@ def show(
     ] = False,
 ) -> None:
     """Show sessions, or the lines of one."""
-    found = asyncio.run(_sessions(_kafka()))
-    if not session:
+    if session:
+        named = _session(session)
+        _print(f"{session}: {named.state}", line_rows(named, review=review))
+    else:
+        found = asyncio.run(_sessions(_kafka()))
         _print("Counts", session_rows(one for one in found if site in {"", one.site}))
-        return
-    named = [one for one in found if one.session_id == session]
+
+
+def _session(session_id: str) -> CountSession:
+    named = [one for one in asyncio.run(_sessions(_kafka())) if one.session_id == session_id]
     if not named:
-        _refuse(f"there is no count {session}")
-    _print(f"{session}: {named[0].state}", line_rows(named[0], review=review))
+        _refuse(f"there is no count {session_id}")
+    return named[0]
 
 
 def _send_to(session: str, verb: CountVerb, actor: str, reason: str, **fields: object) -> None:

@@ -51,6 +51,7 @@ def topics(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = {
         "milk": SessionLine(state="waiting", expected_units=77, counted_units=70, counted_by="ann"),
         "tea": SessionLine(state="open"),
+        "salt": SessionLine(state="prefilled", sensed_units=6),
     }
     session = CountSession(
         session_id=SESSION,
@@ -123,11 +124,21 @@ def test_a_session_may_be_opened_for_the_top_of_the_list(sent: list[CountCommand
 
 
 @pytest.mark.usefixtures("topics")
+def test_a_prefilled_line_is_confirmed_by_one_word(sent: list[CountCommand]) -> None:
+    """What sensors see is entered; a line that nobody prefilled has to be counted."""
+    assert RUNNER.invoke(count.app, ["confirm", SESSION, "salt", "--actor", "ann"]).exit_code == 0
+    [asked] = sent
+    assert (asked.verb, asked.skus, asked.quantity_units) == ("enter", ("salt",), 6)
+    result = RUNNER.invoke(count.app, ["confirm", SESSION, "tea"])
+    assert (result.exit_code, "is not prefilled" in result.output) == (1, True)
+
+
+@pytest.mark.usefixtures("topics")
 def test_a_blind_count_shows_what_is_expected_only_for_a_review() -> None:
     """The counter sees what was counted, not what it is compared with."""
     assert "77" not in RUNNER.invoke(count.app, ["show", SESSION]).output
     assert "77" in RUNNER.invoke(count.app, ["show", SESSION, "--review"]).output
-    assert "1 open, 1 waiting" in RUNNER.invoke(count.app, ["show"]).output
+    assert "1 open, 1 prefilled, 1 waiting" in RUNNER.invoke(count.app, ["show"]).output
     assert "nothing" in RUNNER.invoke(count.app, ["show", "--site", "nowhere"]).output
 
 
