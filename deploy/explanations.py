@@ -220,6 +220,10 @@ def _breach(event: BreachOpened) -> list[str]:
     return lines
 
 
+def _trend(trend_milli_day: int) -> str:
+    return f", rising by {_milli(trend_milli_day)} a day, damped" if trend_milli_day else ""
+
+
 def _threshold(event: ThresholdChanged) -> list[str]:
     inputs = event.inputs
     found = compute(inputs)
@@ -241,6 +245,7 @@ def _threshold(event: ThresholdChanged) -> list[str]:
             f"demand {_milli(inputs.mean_milli_day)} a day, deviation"
             f" {sqrt(inputs.variance_milli_day / MILLI):.3f} ({inputs.demand_class};"
             f" {inputs.days} days learned, {inputs.censored_days} out of stock or unseen)"
+            f"{_trend(inputs.trend_milli_day)}"
         ),
         (
             f"lead time {_span(inputs.lead_time_ms)}, deviation {_span(inputs.lead_time_sd_ms)},"

@@ -68,6 +68,7 @@ Witness = Literal["book", "shelf"]
 NegativeStock = Literal["refuse", "flag", "allow"]
 PolicyScope = Literal["network", "site", "category", "sku", "sku_site"]
 Thresholds = Literal["fixed", "computed"]
+DemandTrend = Literal["none", "damped", "auto"]
 LotTracking = Literal["none", "lots"]
 
 
@@ -255,6 +256,7 @@ class PolicyRecord(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False
     auto_value_minor_max: int | None = None
     auto_units_day_max: int | None = None
     auto_value_minor_day_max: int | None = None
+    demand_trend: DemandTrend | None = None
 
 
 class PromotionRecord(msgspec.Struct, frozen=True, array_like=True, tag=7, gc=False):

@@ -28,7 +28,15 @@ from ingest.contracts.fields import (
 )
 from ingest.contracts.supply import Replenishment, SupplyFrom, TransferRule
 from ingest.contracts.supply_reference import Lane, Supplier
-from ingest.frames import Autonomy, LotTracking, NegativeStock, PolicyScope, Thresholds, Witness
+from ingest.frames import (
+    Autonomy,
+    DemandTrend,
+    LotTracking,
+    NegativeStock,
+    PolicyScope,
+    Thresholds,
+    Witness,
+)
 
 KEY_SEPARATOR: Final = "\x1f"
 """Between the parts of a key; identifiers and codes can't hold it."""
@@ -238,6 +246,10 @@ class Policy(ReferenceModel):
     """The same of the transfers of an article to a site in a UTC day, together."""
     auto_value_minor_day_max: Money | None = None
     """The same in money."""
+
+    demand_trend: DemandTrend | None = None
+    """Expected demand goes on rising or falling, ever less so (`damped`); `auto`: where
+    that foresaw the last months better than an average did. Said nowhere: `none`."""
 
     @model_validator(mode="after")
     def _scope_names(self) -> "Policy":

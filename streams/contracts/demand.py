@@ -30,6 +30,14 @@ class Demand(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """Thousandths of a unit that are expected to be sold in a day of the next lead time."""
     lead_demand_units: int = 0
     """What is expected to be sold before an answer given now arrives."""
+    trend_level: float = 0.0
+    """Units of an average day as the damped trend has them."""
+    trend: float = 0.0
+    """By how much they rise a day at present."""
+    trend_variance: float = 0.0
+    """Mean squared error of a day's forecast with the trend; `flat_variance` without, of the same
+    days."""
+    flat_variance: float = 0.0
 
 
 class LeadTime(msgspec.Struct, array_like=True, kw_only=True, gc=False):

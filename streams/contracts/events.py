@@ -141,6 +141,8 @@ class ThresholdInputs(msgspec.Struct, frozen=True, array_like=True, kw_only=True
     """-1 for none."""
     sellable_units: int = -1
     """What is expected to be sold before goods received now spoil; -1 where they keep."""
+    trend_milli_day: int = 0
+    """By how much demand rises a day, where what is expected follows a trend."""
 
 
 class ThresholdChanged(msgspec.Struct, frozen=True, array_like=True, tag=9, kw_only=True):

@@ -19,6 +19,7 @@ from ingest.contracts.supply import (
 )
 from ingest.frames import (
     Autonomy,
+    DemandTrend,
     LotTracking,
     NegativeStock,
     NetworkRecord,
@@ -92,6 +93,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     transfer_life_ms_min: int = 0
     shelf_life_ms: int = 0
     """0: goods keep."""
+    demand_trend: DemandTrend = "none"
     threshold_number: int = 0
     """Of the computed threshold that stands in `min_units` and `max_units`; 0 for the policy's."""
     foretold_units: int | None = None

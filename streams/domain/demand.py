@@ -11,6 +11,7 @@ from math import sqrt
 from statistics import NormalDist
 from typing import Final, Literal
 
+from ingest.frames import DemandTrend
 from streams.contracts.demand import Demand
 
 DemandClass = Literal["smooth", "erratic", "intermittent", "lumpy"]
@@ -27,6 +28,15 @@ WEEKDAY_MEAN_MIN: Final = 3.0
 """Units a day; below it weekdays are noise."""
 WEEKDAY_PERMILLE_MIN: Final = 100
 WEEKDAY_PERMILLE_MAX: Final = 4_000
+TREND_LEARNED_AFTER_DAYS: Final = 14
+TREND_JUDGED_DAYS_MIN: Final = 56
+"""Days with a trend before its errors are compared with those of none."""
+TREND_WEIGHT: Final = 0.01
+TREND_DAMPING: Final = 0.98
+"""Of each day: a trend goes on for 49 days' worth in all (Gardner, McKenzie, Management Science 31,
+1985)."""
+TREND_GAIN_MIN: Final = 0.02
+"""By how much a trend has to lower the squared error, or it is left out."""
 UNKNOWN_GAPS_MAX: Final = 2
 """Days with a gap that teach nothing while nothing is known."""
 INTERVAL_DAYS_CUT: Final = 1.32
@@ -99,6 +109,31 @@ def weekday_factor(demand: Demand, weekday: int) -> float:
     return demand.weekday_permille[weekday] / _PERMILLE if demand.weekday_permille else 1.0
 
 
+def trend_holds(demand: Demand, wanted: DemandTrend) -> bool:
+    """Tell whether what is expected follows the damped trend.
+
+    What sells seldom has none: its chance and size are too few to tell a trend from luck.
+    """
+    learned_days = demand.days - TREND_LEARNED_AFTER_DAYS
+    if wanted == "none" or learned_days <= 0:
+        return False
+    if demand_class(demand) in {"intermittent", "lumpy"}:
+        return False
+    if wanted == "damped":
+        return True
+    least = (1 - TREND_GAIN_MIN) * demand.flat_variance
+    return learned_days >= TREND_JUDGED_DAYS_MIN and demand.trend_variance < least
+
+
+def trended_units(demand: Demand, days_ahead: int) -> float:
+    """Return the expected demand of an average day so many days ahead, at least 0.
+
+    `level + trend * (d + d^2 + ... + d^days_ahead)` with the damping `d`.
+    """
+    damped = TREND_DAMPING * (1 - TREND_DAMPING**days_ahead) / (1 - TREND_DAMPING)
+    return max(0.0, demand.trend_level + demand.trend * damped)
+
+
 def demand_class(demand: Demand) -> DemandClass:
     """Return the class by the mean interval between days with demand and the CV^2 of sizes."""
     seldom = demand.chance * INTERVAL_DAYS_CUT < 1
@@ -125,9 +160,27 @@ def _learn_total(demand: Demand, units: float, weekday: int) -> None:
         error = units - forecast_units(demand) * factor
         weight = warm_weight(VARIANCE_WEIGHT, days - 1)
         demand.variance = smoothed(demand.variance, error * error, weight)
+    _learn_trend(demand, units, factor)
     demand.mean = smoothed(demand.mean, units / factor, warm_weight(MEAN_WEIGHT, days))
     if days > WEEKDAYS_LEARNED_AFTER_DAYS and demand.mean >= WEEKDAY_MEAN_MIN:
         _learn_weekday(demand, units / demand.mean, weekday)
+
+
+def _learn_trend(demand: Demand, units: float, factor: float) -> None:
+    """Learn with one day more; called while `mean` is still what it was before."""
+    learned_days = demand.days - TREND_LEARNED_AFTER_DAYS
+    if learned_days <= 0:
+        return
+    if learned_days == 1:
+        demand.trend_level = demand.mean
+    ahead = trended_units(demand, 1)
+    weight = warm_weight(VARIANCE_WEIGHT, learned_days)
+    for name, forecast in (("trend_variance", ahead), ("flat_variance", demand.mean)):
+        error = units - forecast * factor
+        setattr(demand, name, smoothed(getattr(demand, name), error * error, weight))
+    surprise = units / factor - ahead
+    demand.trend_level = ahead + MEAN_WEIGHT * surprise
+    demand.trend = TREND_DAMPING * demand.trend + TREND_WEIGHT * surprise
 
 
 def _learn_weekday(demand: Demand, ratio: float, weekday: int) -> None:

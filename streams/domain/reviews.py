@@ -9,11 +9,18 @@ from typing import Final, Literal, NamedTuple
 
 from msgspec.structs import replace
 
+from ingest.frames import DemandTrend
 from streams.contracts.demand import Demand
 from streams.contracts.events import ThresholdChanged, ThresholdInputs
 from streams.domain.catalogue import Rules
 from streams.domain.days import DAY_MS, day_of, start_ms, weekday_of
-from streams.domain.demand import demand_class, forecast_units, weekday_factor
+from streams.domain.demand import (
+    demand_class,
+    forecast_units,
+    trend_holds,
+    trended_units,
+    weekday_factor,
+)
 from streams.domain.lead_times import supply_time
 from streams.domain.safety import ceil_units, critical_ratio
 from streams.domain.store import Store
@@ -70,11 +77,14 @@ def gathered(store: Store, demand: Demand, rules: Rules, sku: str, site: str) ->
     record = store.book(sku).record
     supply = supply_time(store, sku, site)
     span_ms = supply.mean_ms + rules.review_period_ms
-    expected = expected_demand(store, demand, sku, site, after_ms=0, span_ms=span_ms)
+    trend = rules.demand_trend
+    expected = expected_demand(store, demand, sku, site, after_ms=0, span_ms=span_ms, trend=trend)
     cycle_ms = rules.order_cycle_ms
-    cycle = expected_demand(store, demand, sku, site, after_ms=span_ms, span_ms=cycle_ms)
+    cycle = expected_demand(
+        store, demand, sku, site, after_ms=span_ms, span_ms=cycle_ms, trend=trend
+    )
     foretold_ms = _foretold_ms(rules, supply.mean_ms)
-    lead = expected_demand(store, demand, sku, site, after_ms=0, span_ms=foretold_ms)
+    lead = expected_demand(store, demand, sku, site, after_ms=0, span_ms=foretold_ms, trend=trend)
     return ThresholdInputs(
         demand_class=demand_class(demand),
         days=demand.days,
@@ -103,11 +113,19 @@ def gathered(store: Store, demand: Demand, rules: Rules, sku: str, site: str) ->
         reorder_units_max=-1 if rules.reorder_units_max is None else rules.reorder_units_max,
         capacity_units=-1 if rules.capacity_units is None else rules.capacity_units,
         sellable_units=_sellable_units(store, demand, rules, sku, site),
+        trend_milli_day=round(demand.trend * MILLI) if trend_holds(demand, trend) else 0,
     )
 
 
 def expected_demand(
-    store: Store, demand: Demand, sku: str, site: str, *, after_ms: int, span_ms: int
+    store: Store,
+    demand: Demand,
+    sku: str,
+    site: str,
+    *,
+    after_ms: int,
+    span_ms: int,
+    trend: DemandTrend = "none",
 ) -> Expected:
     """Return what is expected to be sold in a span that begins `after_ms` from now.
 
@@ -123,8 +141,11 @@ def expected_demand(
     base = forecast_units(demand)
     known = store.catalogue.promotions(sku, site, category, from_ms=from_ms, until_ms=until_ms)
     total = promoted = 0.0
+    follows, yesterday = trend_holds(demand, trend), day_of(store.now_ms) - 1
     for day in range(day_of(from_ms), day_of(until_ms - 1) + 1):
         begin_ms, end_ms = max(from_ms, start_ms(day)), min(until_ms, start_ms(day + 1))
+        if follows:
+            base = trended_units(demand, day - yesterday)
         day_units = base * weekday_factor(demand, weekday_of(day))
         total += day_units * (end_ms - begin_ms) / DAY_MS
         for promotion in known:
@@ -186,7 +207,8 @@ def _sellable_units(store: Store, demand: Demand, rules: Rules, sku: str, site: 
     if not rules.shelf_life_ms:
         return -1
     life_ms = rules.shelf_life_ms
-    sold = expected_demand(store, demand, sku, site, after_ms=0, span_ms=life_ms)
+    trend = rules.demand_trend
+    sold = expected_demand(store, demand, sku, site, after_ms=0, span_ms=life_ms, trend=trend)
     return max(1, sold.demand_milli // MILLI)  # or nobody would ever have one
 
 

@@ -276,6 +276,7 @@ def _policy(draw: Random) -> PolicyRecord:
         reorder_units_max=draw.choice((None, 9)),
         capacity_units=draw.choice((None, 30)),
         stockout_horizon_ms=draw.choice((None, DAY_MS)),
+        demand_trend=draw.choice((None, "none", "damped", "auto")),
         count_tolerance_units=draw.choice((None, None, 2)),
         count_tolerance_permille=draw.choice((None, None, 100)),
         count_tolerance_minor=draw.choice((None, None, 300)),
