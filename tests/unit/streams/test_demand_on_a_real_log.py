@@ -28,8 +28,10 @@ from tests.unit.streams.demand_story import threshold_inputs
 REAL_LOG = Path(__file__).parents[4] / "shared" / "data" / "online_retail.csv.gz"
 LEAD_DAYS: Final = 2
 CYCLE_DAYS: Final = 3
-ARTICLES: Final = 150
-"""Of the middle of the range: neither the best sellers nor what hardly sells."""
+MIDDLE: Final = slice(800, 950)
+"""Ranks in the middle of the range: neither the best sellers nor what hardly sells."""
+BEST: Final = slice(0, 200, 4)
+"""Every fourth of the 200 best sellers."""
 
 pytestmark = [
     pytest.mark.slow,
@@ -48,8 +50,8 @@ class Outcome(NamedTuple):
     out_days: int
 
 
-def _daily() -> tuple[list[dict[int, int]], int]:
-    """Return units a day of the articles, and how many days there are."""
+def _daily(ranks: slice) -> tuple[list[dict[int, int]], int]:
+    """Return units a day of the articles of these ranks, and how many days there are."""
     found: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     first = last = 0
     with gzip.open(REAL_LOG, "rt", encoding="utf-8", newline="") as rows:
@@ -60,16 +62,17 @@ def _daily() -> tuple[list[dict[int, int]], int]:
             if 0 < line.quantity <= 2_000:  # the two greatest orders were taken back the same day
                 found[line.sku][day - first] += line.quantity
     ranked = sorted(found.values(), key=len, reverse=True)
-    return ranked[800 : 800 + ARTICLES], last - first + 1
+    return ranked[ranks], last - first + 1
 
 
-def _limits(demand: Demand, today: int) -> tuple[int, int]:
+def _limits(demand: Demand, today: int, service_level_permille: int) -> tuple[int, int]:
     def expected(begin: int, end: int) -> int:
         factors = (weekday_factor(demand, (today + day) % 7) for day in range(begin, end))
         return round(forecast_units(demand) * sum(factors) * 1_000)
 
     found = compute(
         threshold_inputs(
+            service_level_permille=service_level_permille,
             demand_class=demand_class(demand),
             mean_milli_day=round(forecast_units(demand) * 1_000),
             variance_milli_day=round(demand.variance * 1_000),
@@ -80,14 +83,20 @@ def _limits(demand: Demand, today: int) -> tuple[int, int]:
     return max(1, found.reorder_units), found.order_up_to_units
 
 
-def _play(articles: Iterable[dict[int, int]], days: int, *, follows: bool) -> Outcome:
+def _play(
+    articles: Iterable[dict[int, int]],
+    days: int,
+    *,
+    follows: bool,
+    service_level_permille: int = 950,
+) -> Outcome:
     wanted = lost = out_days = 0
     stocked = 0.0
     for series in articles:
         demand = Demand()
         for day in range(days // 3):
             learn(demand, series.get(day, 0), day % 7)
-        least, most = _limits(demand, days // 3)
+        least, most = _limits(demand, days // 3, service_level_permille)
         stock, coming = most, dict.fromkeys(range(days + LEAD_DAYS + 1), 0)
         for day in range(days // 3, days):
             stock += coming[day]
@@ -99,7 +108,7 @@ def _play(articles: Iterable[dict[int, int]], days: int, *, follows: bool) -> Ou
             stocked += stock
             if follows:
                 (learn if stock else learn_at_least)(demand, sold, day % 7)
-                least, most = _limits(demand, day + 1)
+                least, most = _limits(demand, day + 1, service_level_permille)
             position = stock + sum(coming[later] for later in range(day + 1, day + LEAD_DAYS + 1))
             if position < least:
                 coming[day + LEAD_DAYS] += most - position
@@ -108,9 +117,24 @@ def _play(articles: Iterable[dict[int, int]], days: int, *, follows: bool) -> Ou
 
 def test_following_demand_beats_standing_still_where_the_range_moves() -> None:
     """Much more is served, from about the same stock."""
-    articles, days = _daily()
+    articles, days = _daily(MIDDLE)
     still = _play(articles, days, follows=False)
     following = _play(articles, days, follows=True)
     assert following.fill_rate > still.fill_rate + 0.15, (still, following)
     assert following.out_days < still.out_days / 2
     assert following.stock_days < still.stock_days * 1.25
+
+
+def test_following_demand_serves_more_of_best_sellers_from_equal_stock() -> None:
+    """At the same service level it keeps less; with as much stock it serves more than a frozen one.
+
+    So thresholds of best sellers need no way back to frozen ones, but the level that is wanted.
+    """
+    articles, days = _daily(BEST)
+    still = _play(articles, days, follows=False)
+    leaner = _play(articles, days, follows=True)
+    assert leaner.stock_days < still.stock_days * 0.8, (still, leaner)
+    equal = _play(articles, days, follows=True, service_level_permille=990)
+    assert equal.stock_days <= still.stock_days, (still, equal)
+    assert equal.fill_rate > still.fill_rate + 0.015, (still, equal)
+    assert equal.out_days < still.out_days
