@@ -79,7 +79,8 @@ def test_a_load_is_numbered_and_reaches_every_log(kafka: KafkaSettings) -> None:
         second = await load(kafka, sample("N"))
         assert (second.written, second.version) == (True, first.version + 1)
         keys = [r.key for r in await new_records(kafka, CATALOG.name, before[CATALOG.name])]
-        assert keys == [b"sku\x1fN", b"version"]
+        audit = f"audit\x1f{second.version:08}\x1f00000000".encode()
+        assert keys == [audit, b"sku\x1fN", b"version"]
         records = await new_records(kafka, INPUTS.name, before[INPUTS.name])
         items = {r.partition: INPUT_FRAMES.decode(r.value or b"").items for r in records}
         told = ReferenceInput(second.version, SkuRecord("N"))
