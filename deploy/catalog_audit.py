@@ -12,15 +12,9 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ingest.catalog_changes import Change, ChangeKind
+from ingest.contracts.demand_reference import Promotion
 from ingest.contracts.errors import CatalogError
-from ingest.contracts.reference import (
-    KEY_SEPARATOR,
-    Entity,
-    Policy,
-    Promotion,
-    entity_kind,
-    entity_name,
-)
+from ingest.contracts.reference import KEY_SEPARATOR, Entity, Policy, entity_kind, entity_name
 from ingest.contracts.topics import CATALOG
 from streams.engine.adapters.reader import TopicWrite
 

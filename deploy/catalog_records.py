@@ -6,6 +6,8 @@ from typing import Final, TypeVar
 import msgspec
 
 from ingest.catalog_changes import Change
+from ingest.contracts.demand import PromotionRecord
+from ingest.contracts.demand_reference import Promotion
 from ingest.contracts.reference import (
     VERSION_KEY,
     AlertRule,
@@ -15,7 +17,6 @@ from ingest.contracts.reference import (
     Network,
     NotificationChannel,
     Policy,
-    Promotion,
     Site,
     Sku,
 )
@@ -30,7 +31,6 @@ from ingest.frames import (
     InstallationInput,
     NetworkRecord,
     PolicyRecord,
-    PromotionRecord,
     ReferenceEntity,
     ReferenceInput,
     SiteRecord,

@@ -6,6 +6,7 @@ from typing import Final
 from ingest.barcodes import gtin14_of
 from ingest.catalog_faults import Fault, Place
 from ingest.catalog_limits import limit_faults
+from ingest.contracts.demand_reference import Promotion
 from ingest.contracts.reference import (
     CHANNELS_MAX,
     CatalogFile,
@@ -13,7 +14,6 @@ from ingest.contracts.reference import (
     Device,
     Entity,
     Policy,
-    Promotion,
     Site,
     Sku,
     entity_key,

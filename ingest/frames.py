@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 import msgspec
 
 from ingest.contracts.counts import CountLineInput, CountSensed
+from ingest.contracts.demand import DemandTrend, PromotionRecord
 from ingest.contracts.errors import FrameError
 from ingest.contracts.supply import (
     LaneRecord,
@@ -68,7 +69,6 @@ Witness = Literal["book", "shelf"]
 NegativeStock = Literal["refuse", "flag", "allow"]
 PolicyScope = Literal["network", "site", "category", "sku", "sku_site"]
 Thresholds = Literal["fixed", "computed"]
-DemandTrend = Literal["none", "damped", "auto"]
 LotTracking = Literal["none", "lots"]
 
 
@@ -257,18 +257,6 @@ class PolicyRecord(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False
     auto_units_day_max: int | None = None
     auto_value_minor_day_max: int | None = None
     demand_trend: DemandTrend | None = None
-
-
-class PromotionRecord(msgspec.Struct, frozen=True, array_like=True, tag=7, gc=False):
-    """A known event that changes demand for a while; empty names match all."""
-
-    promotion: str
-    valid_from_ms: int
-    valid_until_ms: int
-    uplift_permille: int
-    site: str = ""
-    category: str = ""
-    sku: str = ""
 
 
 ReferenceEntity = (

@@ -10,6 +10,8 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from ingest.contracts.counts import CountSensed
+from ingest.contracts.demand import DemandTrend
+from ingest.contracts.demand_reference import Promotion
 from ingest.contracts.events import (
     IDENTIFIER_LENGTH_MAX,
     QUANTITY_UNITS_MAX,
@@ -30,7 +32,6 @@ from ingest.contracts.supply import Replenishment, SupplyFrom, TransferRule
 from ingest.contracts.supply_reference import Lane, Supplier
 from ingest.frames import (
     Autonomy,
-    DemandTrend,
     LotTracking,
     NegativeStock,
     PolicyScope,
@@ -262,27 +263,6 @@ class Policy(ReferenceModel):
             least, most = getattr(self, least_name), getattr(self, most_name)
             if None not in (least, most) and least > most:
                 raise ValueError(f"{least_name} {least} is above {most_name} {most}")
-        return self
-
-
-class Promotion(ReferenceModel):
-    """A known event that changes demand for a while; names that are left out match all."""
-
-    promotion: Identifier
-    valid_from_ms: TimeMs
-    """A file may give `valid_from`, a date, instead."""
-    valid_until_ms: TimeMs
-    """A file may give `valid_until`, a date, instead."""
-    uplift_permille: Annotated[int, Field(ge=0, le=100_000)]
-    """Demand during it, in thousandths of what it is otherwise: 1800 is 1.8 times, 0 is closed."""
-    site: OptionalCode = ""
-    category: OptionalCode = ""
-    sku: OptionalCode = ""
-
-    @model_validator(mode="after")
-    def _ends_after_it_begins(self) -> "Promotion":
-        if self.valid_until_ms <= self.valid_from_ms:
-            raise ValueError("valid_until is not after valid_from")
         return self
 
 

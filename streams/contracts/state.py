@@ -9,8 +9,9 @@ from typing import Final, Literal
 
 import msgspec
 
+from ingest.contracts.demand import PromotionRecord
 from ingest.contracts.supply import LaneRecord, SupplierRecord
-from ingest.frames import NetworkRecord, PolicyRecord, PromotionRecord, SiteRecord, SkuRecord
+from ingest.frames import NetworkRecord, PolicyRecord, SiteRecord, SkuRecord
 from streams.contracts.counts import COUNT, COUNT_LINE, CountLine, CountRecord
 from streams.contracts.demand import Demand, LeadTime
 from streams.contracts.kpis import KPI, Kpi

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from ingest.contracts.counts import CountSensed
+from ingest.contracts.demand import DemandTrend, PromotionRecord
 from ingest.contracts.supply import (
     LaneRecord,
     Replenishment,
@@ -19,12 +20,10 @@ from ingest.contracts.supply import (
 )
 from ingest.frames import (
     Autonomy,
-    DemandTrend,
     LotTracking,
     NegativeStock,
     NetworkRecord,
     PolicyRecord,
-    PromotionRecord,
     SiteRecord,
     SkuRecord,
     Thresholds,

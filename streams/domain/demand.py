@@ -11,7 +11,7 @@ from math import sqrt
 from statistics import NormalDist
 from typing import Final, Literal
 
-from ingest.frames import DemandTrend
+from ingest.contracts.demand import DemandTrend
 from streams.contracts.demand import Demand
 
 DemandClass = Literal["smooth", "erratic", "intermittent", "lumpy"]

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from ingest.frames import PolicyRecord, PromotionRecord, ReferenceInput, SkuRecord
+from ingest.contracts.demand import PromotionRecord
+from ingest.frames import PolicyRecord, ReferenceInput, SkuRecord
 from streams.domain import expiry
 from streams.domain.reviews import review
 from streams.domain.store import Store

@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from ingest.frames import DemandTrend
+from ingest.contracts.demand import DemandTrend
 from streams.contracts.demand import Demand
 from streams.contracts.events import ThresholdChanged, ThresholdInputs
 from streams.domain.catalogue import Rules

@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from ingest.catalog_openings import Opening
+from ingest.contracts.demand_reference import Promotion
 from ingest.contracts.reference import (
     AlertRule,
     ChannelAssignment,
@@ -15,7 +16,6 @@ from ingest.contracts.reference import (
     Network,
     NotificationChannel,
     Policy,
-    Promotion,
     Site,
     Sku,
 )

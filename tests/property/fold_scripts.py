@@ -11,6 +11,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from ingest.contracts.counts import CountLineAction, CountLineInput
+from ingest.contracts.demand import PromotionRecord
 from ingest.contracts.supply import LaneRecord, SupplierRecord
 from ingest.frames import (
     TAG_DIGEST_BYTES,
@@ -21,7 +22,6 @@ from ingest.frames import (
     OpeningInput,
     OrderLineInput,
     PolicyRecord,
-    PromotionRecord,
     ReadingInput,
     ReferenceEntity,
     ReferenceInput,

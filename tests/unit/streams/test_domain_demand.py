@@ -2,7 +2,7 @@
 
 from itertools import count, islice
 
-from ingest.frames import PromotionRecord
+from ingest.contracts.demand import PromotionRecord
 from streams.contracts.events import ThresholdChanged
 from streams.contracts.state import DEMAND, key
 from streams.domain.days import DAY_MS

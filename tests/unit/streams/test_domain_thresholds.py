@@ -8,8 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from deploy.explanations import explained
+from ingest.contracts.demand import PromotionRecord
 from ingest.contracts.supply import LaneRecord, SupplierRecord
-from ingest.frames import PolicyRecord, PromotionRecord, SkuRecord
+from ingest.frames import PolicyRecord, SkuRecord
 from streams.contracts.alerts import AlertRaised
 from streams.contracts.demand import LeadTime
 from streams.contracts.events import (
