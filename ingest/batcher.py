@@ -8,13 +8,18 @@ order received, the done prefix only, as MQTT 5 wants its acknowledgements.
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 
 from ingest.frames import FRAME_AGE_MS_MAX, FRAME_ITEMS_MAX, InputItem
 from ingest.normalise import Range
+from ingest.packing import joined, packed
 from ingest.ports import Token
 from ingest.resolve import Placed
+
+PACKED_ITEMS_MAX: Final = 32
+"""Items are packed so many at a time: more would leave the processor's cache before."""
 
 
 class InFlight(msgspec.Struct, eq=False, gc=False):
@@ -49,7 +54,7 @@ class AckLedger:
         """Take out the messages at the front whose every part is in Kafka."""
         messages = self._messages
         released: list[InFlight] = []
-        while messages and messages[0].parts == 0:
+        while messages and not messages[0].parts:
             released.append(messages.popleft())
         return released
 
@@ -63,8 +68,40 @@ class Batch:
     """When its first item came, by the clock that measures ages."""
     received_at_ms: int
     """The installation's time at its first item."""
+    pack_at: int
+    """How many items may wait to be packed."""
     items: list[InputItem] = field(default_factory=list)
+    """Not packed yet."""
+    body: bytearray = field(default_factory=bytearray)
+    """The items packed so far."""
+    packed_items: int = 0
     messages: list[InFlight] = field(default_factory=list)
+    newest: InFlight | None = None
+    """The last of `messages`."""
+
+    @property
+    def count(self) -> int:
+        """How many items it has."""
+        return self.packed_items + len(self.items)
+
+    def pack(self, items_max: int) -> bool:
+        """Pack the items that wait; tell whether the frame is full."""
+        self.body += packed(self.items)
+        self.packed_items += len(self.items)
+        self.items.clear()
+        self.pack_at = min(PACKED_ITEMS_MAX, items_max - self.packed_items)
+        return self.packed_items >= items_max
+
+    def value(self, *, received_at_ms: int, reference_version: int) -> bytes:
+        """Return the frame."""
+        if self.items:
+            self.pack(self.count)
+        return joined(
+            self.body,
+            self.packed_items,
+            received_at_ms=received_at_ms,
+            reference_version=reference_version,
+        )
 
 
 class FrameBatcher:
@@ -102,22 +139,30 @@ class FrameBatcher:
         for partition, item in placed:
             batch = batches.get(partition)
             if batch is None:
-                batch = batches[partition] = Batch(partition, at_ms, received_at_ms)
+                batch = self._opened(partition, at_ms, received_at_ms)
             items = batch.items
             items.append(item)
-            if message is not None:
-                messages = batch.messages
-                if not messages or messages[-1] is not message:
-                    messages.append(message)
-                    message.parts += 1
-            if len(items) >= items_max:
+            if batch.newest is not message and message is not None:
+                batch.newest = message
+                batch.messages.append(message)
+                message.parts += 1
+            if len(items) >= batch.pack_at and batch.pack(items_max):
                 self._sealed.append(batches.pop(partition))
 
+    def _opened(self, partition: int, at_ms: int, received_at_ms: int) -> Batch:
+        pack_at = min(PACKED_ITEMS_MAX, self._items_max)
+        batch = self._open[partition] = Batch(partition, at_ms, received_at_ms, pack_at)
+        return batch
+
     def due(self, at_ms: int) -> list[Batch]:
-        """Take out the frames that are full, or old at `at_ms`."""
+        """Take out the frames that are full and, once one is old at `at_ms`, all others too.
+
+        Frames of all partitions then travel in one request, and are opened anew together.
+        """
         oldest_ms = at_ms - self._age_ms_max
-        aged = [key for key, batch in self._open.items() if batch.opened_at_ms <= oldest_ms]
-        self._sealed.extend(self._open.pop(key) for key in aged)
+        for batch in self._open.values():
+            if batch.opened_at_ms <= oldest_ms:
+                return self.seal()
         sealed, self._sealed = self._sealed, []
         return sealed
 

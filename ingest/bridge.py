@@ -19,7 +19,6 @@ from ingest.contracts.topics import ALERT_INPUTS, DEAD_LETTERS, INPUTS, MQTT_TIM
 from ingest.frames import (
     FRAME_AGE_MS_MAX,
     FRAME_ITEMS_MAX,
-    INPUT_FRAMES,
     TickInput,
     tick_frame,
 )
@@ -176,43 +175,53 @@ class Bridge:
         return max(0, min(room, limits.messages_polled_max))
 
     def _take_all(self, messages: list[Message], at_ms: int) -> None:
-        now_ms = self._now_ms()
-        counts, sent, sent_max = self.counts, self._sent, self._limits.frames_in_flight_max
-        for place, (topic, payload, token) in enumerate(messages):
+        now_ms, sent, sent_max = self._now_ms(), self._sent, self._limits.frames_in_flight_max
+        taken = bytes_taken = 0
+        for topic, payload, token in messages:
             if len(sent) >= sent_max:  # one payload may give a thousand dead letters
-                self._left = messages[place:]
+                self._left = messages[taken:]
                 break
-            counts.messages += 1
-            counts.message_bytes += len(payload)
+            taken += 1
+            bytes_taken += len(payload)
             if topic == MQTT_TIME:
                 self._take_time(payload, token)
                 continue
             if self._tick is not None:
                 self._broadcast_tick(at_ms)
-            if self._shared and self._router.is_announcement(topic):
-                self._router.announced(topic, payload)
+            if self._shared and self._is_for_others(topic, payload):
                 self._ledger.opened(token, "", [])
                 continue
-            received_at_ms = self._driven_ms if self._driven else now_ms
-            self._take(topic, payload, token, at_ms, received_at_ms)
+            self._take(topic, payload, token, at_ms, self._driven_ms if self._driven else now_ms)
+        self.counts.messages += taken
+        self.counts.message_bytes += bytes_taken
         if self._tick is not None:
             self._broadcast_tick(at_ms)
+
+    def _is_for_others(self, topic: str, payload: bytes) -> bool:
+        """Take another slice's announcement, or pass over a message of its sites."""
+        if self._router.is_announcement(topic):
+            self._router.announced(topic, payload)
+            return True
+        route = self._normaliser.route(topic)
+        if route is None or not self._router.foreign(route.site):
+            return False
+        self.counts.passed_over += 1
+        return True
 
     def _take(
         self, topic: str, payload: bytes, token: int, at_ms: int, received_at_ms: int
     ) -> None:
-        if self._shared:
-            route = self._normaliser.route(topic)
-            if route is not None and self._router.foreign(route.site):
-                self.counts.passed_over += 1
-                self._ledger.opened(token, "", [])
-                return
         made = self._normaliser.normalise(topic, payload, received_at_ms)
-        accepted_topic = made.route.accepted_topic if made.route and made.ranges else ""
-        message = self._ledger.opened(token, accepted_topic, made.ranges)
-        self._take_made(made, topic, message, at_ms, received_at_ms)
+        route, ranges, items = made.route, made.ranges, made.items
+        told = route.accepted_topic if route is not None and ranges else ""
+        message = self._ledger.opened(token, told, ranges)
+        if items:
+            self._batcher.add(items, message, at_ms, received_at_ms)
+            self.counts.items += len(items)
+        if made.rejected:
+            self._bury_all(made, topic, message, at_ms, received_at_ms)
 
-    def _take_made(
+    def _bury_all(
         self,
         made: Normalised,
         topic: str,
@@ -220,8 +229,6 @@ class Bridge:
         at_ms: int,
         received_at_ms: int,
     ) -> None:
-        self._batcher.add(made.items, message, at_ms, received_at_ms)
-        self.counts.items += len(made.items)
         for rejected in made.rejected:
             self._bury(rejected, topic, message, received_at_ms)
             if rejected.reason == "unknown_device" and made.route is not None:
@@ -269,8 +276,7 @@ class Bridge:
         self._send(DEAD_LETTERS.name, 0, key, value, [message] if message else [])
 
     def _send_batch(self, batch: Batch) -> None:
-        value = INPUT_FRAMES.encode(
-            batch.items,
+        value = batch.value(
             received_at_ms=batch.received_at_ms if self._driven else self._now_ms(),
             reference_version=self._catalog.version,
         )
@@ -300,14 +306,18 @@ class Bridge:
 
     def _release(self, at_ms: int) -> bool:
         released = self._ledger.released()
-        if released:
-            for message in released:
-                if message.accepted_topic:
-                    self._receipts.add(message.accepted_topic, message.ranges, at_ms)
-            tokens = [one.token for one in released if one.token != UNACKNOWLEDGED]
-            self._source.acknowledge(tokens)
-            self.counts.acknowledged += len(tokens)
-        return bool(released)
+        if not released:
+            return False
+        tokens: list[int] = []
+        tell = self._receipts.add
+        for message in released:
+            if message.accepted_topic:
+                tell(message.accepted_topic, message.ranges, at_ms)
+            if message.token != UNACKNOWLEDGED:
+                tokens.append(message.token)
+        self._source.acknowledge(tokens)
+        self.counts.acknowledged += len(tokens)
+        return True
 
     def _follow_catalog(self, at_ms: int) -> None:
         if at_ms - self._catalog_polled_ms < CATALOG_POLL_MS:
@@ -336,7 +346,9 @@ class Bridge:
         received_at_ms = self._driven_ms if self._driven else self._now_ms()
         for topic, raw in self._unknown.known_now(known, at_ms):
             made = self._normaliser.normalise(topic, raw, received_at_ms)
-            self._take_made(made, topic, None, at_ms, received_at_ms)
+            self._batcher.add(made.items, None, at_ms, received_at_ms)
+            self.counts.items += len(made.items)
+            self._bury_all(made, topic, None, at_ms, received_at_ms)
             self.counts.recovered += 1
 
     def _announce(self, at_ms: int) -> None:

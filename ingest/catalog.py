@@ -29,6 +29,7 @@ from ingest.contracts.reference import (
 )
 
 GRAM_MG: Final = 1_000
+NEVER_MS: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,13 @@ class Catalog:
             return None
         place = bisect_right(versions.starts_ms, at_ms) - 1
         return versions.assignments[place] if place >= 0 else None
+
+    def assigned_until_ms(self, device: str, channel: str, at_ms: int) -> int:
+        """Return when the next version of a channel after `at_ms` begins, UTC milliseconds."""
+        versions = self._versions.get((device, channel))
+        starts_ms = versions.starts_ms if versions is not None else []
+        place = bisect_right(starts_ms, at_ms)
+        return starts_ms[place] if place < len(starts_ms) else NEVER_MS
 
     def assignments(self, device: str, at_ms: int) -> list[Assignment]:
         """Return what each channel of a device watched at a time, UTC milliseconds, by channel."""

@@ -26,12 +26,17 @@ CLOCK_SOURCES_MAX: Final = 200_000
 _UNKNOWN: Final = 2**62
 
 
-class _Delays:
-    """The lowest delays of one source; `offset_ms` is what they say, 0 while they are too few."""
+class SourceClock:
+    """The lowest delays of one source; `offset_ms` is what they say, 0 while they are too few.
+
+    Of a live event the caller counts `samples`, and tells its delay only where it may matter: it is
+    below `second`, or arrived at `look_at_ms` or later. Most events are neither.
+    """
 
     __slots__ = ("before", "look_at_ms", "lowest", "offset_ms", "samples", "second", "window_ms")
 
     def __init__(self, received_at_ms: int) -> None:
+        """Begin to watch a source when its first event arrives."""
         self.window_ms = received_at_ms
         self.look_at_ms = received_at_ms + CLOCK_SPAN_MS_MIN
         """From then on an event is looked at though its delay is no low one."""
@@ -42,6 +47,7 @@ class _Delays:
         self.second = _UNKNOWN
 
     def observe(self, delay_ms: int, received_at_ms: int) -> None:
+        """Learn from the delay of an event that arrived at `received_at_ms`."""
         if received_at_ms - self.window_ms >= CLOCK_WINDOW_MS:
             self.before = self.second
             self.lowest = self.second = _UNKNOWN
@@ -65,7 +71,7 @@ class SourceClocks:
         """Take whether the installation's time is driven, which widens the tolerance."""
         self._driven = driven
         self._tolerance_ms = CLOCK_TOLERANCE_DRIVEN_MS if driven else CLOCK_TOLERANCE_MS
-        self._sources: dict[str, _Delays] = {}
+        self._sources: dict[str, SourceClock] = {}
 
     def corrected_ms(
         self, source: str, observed_at_ms: int, historical: bool, received_at_ms: int
@@ -74,20 +80,30 @@ class SourceClocks:
 
         In wall time the result is never later than `received_at_ms`.
         """
-        delays = self._sources.get(source)
-        if delays is None:
-            delays = self._added(source, received_at_ms)
+        delays = self.source(source, received_at_ms)
         if received_at_ms and not historical:
             delays.samples += 1
             delay_ms = received_at_ms - observed_at_ms
             if delay_ms < delays.second or received_at_ms >= delays.look_at_ms:
                 delays.observe(delay_ms, received_at_ms)
-        offset_ms = delays.offset_ms
-        if offset_ms and abs(offset_ms) > self._tolerance_ms:
-            observed_at_ms = max(0, observed_at_ms + offset_ms)
-        if self._driven or observed_at_ms <= received_at_ms:
+        if delays.offset_ms:
+            observed_at_ms = self.shifted_ms(observed_at_ms, delays.offset_ms)
+        return min(observed_at_ms, self.latest_ms(received_at_ms))
+
+    def source(self, source: str, received_at_ms: int) -> SourceClock:
+        """Return the clock of a source, which begins to be watched now where it is new."""
+        clock = self._sources.get(source)
+        return clock if clock is not None else self._added(source, received_at_ms)
+
+    def shifted_ms(self, observed_at_ms: int, offset_ms: int) -> int:
+        """Return an observation time corrected by an offset that is more than tolerance."""
+        if abs(offset_ms) <= self._tolerance_ms:
             return observed_at_ms
-        return received_at_ms
+        return max(0, observed_at_ms + offset_ms)
+
+    def latest_ms(self, received_at_ms: int) -> int:
+        """Return the time that no observation of an event is later than; in driven time any is."""
+        return _UNKNOWN if self._driven else received_at_ms
 
     def offset_ms(self, source: str) -> int:
         """Return how late a source's clock runs, in milliseconds; negative where it is ahead."""
@@ -102,8 +118,8 @@ class SourceClocks:
             if abs(delays.offset_ms) > CLOCK_OFFSET_MS_LIMIT
         )
 
-    def _added(self, source: str, received_at_ms: int) -> _Delays:
+    def _added(self, source: str, received_at_ms: int) -> SourceClock:
         if len(self._sources) >= CLOCK_SOURCES_MAX:
             del self._sources[next(iter(self._sources))]
-        delays = self._sources[source] = _Delays(received_at_ms)
+        delays = self._sources[source] = SourceClock(received_at_ms)
         return delays

@@ -25,6 +25,10 @@ from ingest.slices import SliceRouter, client_id
 
 WAIT_BUSY_S: Final = 0.002
 WAIT_IDLE_S: Final = 0.01
+PACE_S: Final = 0.002
+PACED_BYTES: Final = 128 * 1024
+"""After a step that took less more may gather for so long: a step costs as much as ten messages,
+and a frame waits ten times as long."""
 CATALOG_READ_S_MAX: Final = 60.0
 INSTALLATION_WAIT_S_MAX: Final = 60.0
 BROKER_WAIT_S_MAX: Final = 30.0
@@ -129,9 +133,13 @@ class Waiting(Protocol):
 
 
 def _serve(bridge: Bridge, source: Waiting, stop: Stop) -> None:
+    counts = bridge.counts
     while not stop.asked:
+        before_bytes = counts.message_bytes
         if not bridge.step():
             source.wait(WAIT_BUSY_S if bridge.in_flight else WAIT_IDLE_S)
+        elif counts.message_bytes - before_bytes < PACED_BYTES:
+            time.sleep(PACE_S)
     deadline_s = time.monotonic() + CLOSE_S_MAX
     while not bridge.idle and time.monotonic() < deadline_s:
         if not bridge.step(taking=False):

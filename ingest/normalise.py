@@ -17,7 +17,7 @@ from ingest.clocks import SourceClocks
 from ingest.contracts.events import BATCH_EVENTS_MAX, PAYLOAD_BYTES_MAX, DeadLetterReason
 from ingest.contracts.topics import MQTT_ROOT, mqtt_topic
 from ingest.ports import CatalogView
-from ingest.resolve import Placed, Refusal, Resolver, Route
+from ingest.resolve import Placed, Refused, Resolver, Route
 
 ROUTES_CACHED_MAX: Final = 100_000
 _LEAVES: Final = frozenset({"readings", "scans", "status"})
@@ -25,7 +25,7 @@ _TOPIC_LEVELS: Final = 5
 
 Range = tuple[str, int, int]
 """Boot, first and last sequence number, both included."""
-_Kind = tuple[Callable[[bytes], Any], Callable[[Any, Route, int, list[Placed]], Refusal | None]]
+_Kind = tuple[Callable[[bytes], Any], Callable[[Any, Route, int, list[Placed]], list[Refused]]]
 """Decoder and resolver of one leaf; they agree on the event's type."""
 
 
@@ -56,12 +56,12 @@ class Normaliser:
         """Take the views; `partition_count` is the installation's."""
         self._catalog = catalog
         resolver = Resolver(catalog, clocks, partition_count=partition_count)
-        self._routes: dict[str, Route | None] = {}
+        self._routes: dict[str, Route] = {}
         self._routes_version = -1
         self._kinds: dict[str, _Kind] = {
-            "readings": (wire.READINGS.decode, resolver.reading),
-            "scans": (wire.SCANS.decode, resolver.scan),
-            "status": (wire.STATUSES.decode, resolver.status),
+            "readings": (wire.READINGS.decode, resolver.readings),
+            "scans": (wire.SCANS.decode, resolver.scans),
+            "status": (wire.STATUSES.decode, resolver.statuses),
         }
 
     def normalise(self, topic: str, payload: bytes, received_at_ms: int) -> Normalised:
@@ -76,38 +76,37 @@ class Normaliser:
         route = self.route(topic)
         if route is None or not route.known or len(payload) > PAYLOAD_BYTES_MAX:
             return _refused_whole(route, topic, payload)
-        out = Normalised(route)
         decode, resolve = self._kinds[route.leaf]
         try:
             decoded = decode(payload)
         except wire.REFUSALS:
-            self._one_by_one(out, route, payload, received_at_ms)
-            return out
+            return self._one_by_one(route, payload, received_at_ms)
         if type(decoded) is not list:
-            refusal = resolve(decoded, route, received_at_ms, out.items)
-            if refusal is not None:
-                out.rejected.append(Rejected(refusal[0], refusal[1], payload))
-            if route.leaf != "status":
-                out.ranges.append((decoded.boot, decoded.seq, decoded.seq))
-        elif 0 < len(decoded) <= BATCH_EVENTS_MAX:
-            self._take_all(out, route, decoded, payload, received_at_ms)
-        else:
-            out.rejected.append(_batch_refusal(len(decoded), payload))
-            out.ranges = _numbers(payload)
-        return out
+            items: list[Placed] = []
+            refused = resolve((decoded,), route, received_at_ms, items)
+            rejected = [Rejected(one[1], one[2], payload) for one in refused] if refused else []
+            if route.leaf == "status":
+                return Normalised(route, items, rejected, [])
+            return Normalised(route, items, rejected, [(decoded.boot, decoded.seq, decoded.seq)])
+        if 0 < len(decoded) <= BATCH_EVENTS_MAX:
+            return self._taken(route, decoded, payload, received_at_ms)
+        return Normalised(route, [], [_batch_refusal(len(decoded), payload)], _numbers(payload))
 
     def route(self, topic: str) -> Route | None:
         """Return what a topic name says; None where it is not one of ours."""
-        if self._routes_version != self._catalog.version:
+        if self._routes_version == self._catalog.version:
+            route = self._routes.get(topic)
+            if route is not None:
+                return route
+        else:
             self._routes.clear()
             self._routes_version = self._catalog.version
-        try:
-            return self._routes[topic]
-        except KeyError:
-            if len(self._routes) >= ROUTES_CACHED_MAX:
-                self._routes.clear()
-            route = self._routes[topic] = self._route_of(topic)
-            return route
+        if len(self._routes) >= ROUTES_CACHED_MAX:
+            self._routes.clear()
+        route = self._route_of(topic)
+        if route is not None:
+            self._routes[topic] = route
+        return route
 
     def _route_of(self, topic: str) -> Route | None:
         levels = topic.split("/")
@@ -119,28 +118,20 @@ class Normaliser:
         known = self._catalog.device(site, device) is not None
         return Route(site, device, leaf, known, mqtt_topic(site, device, "accepted"))
 
-    def _take_all(
-        self,
-        out: Normalised,
-        route: Route,
-        events: list[Any],
-        payload: bytes,
-        received_at_ms: int,
-    ) -> None:
+    def _taken(
+        self, route: Route, events: list[Any], payload: bytes, received_at_ms: int
+    ) -> Normalised:
         _, resolve = self._kinds[route.leaf]
-        raws: list[msgspec.Raw] | None = None
-        items = out.items
-        for place, event in enumerate(events):
-            refusal = resolve(event, route, received_at_ms, items)
-            if refusal is not None:
-                raws = raws or wire.CUTS.decode(payload)
-                out.rejected.append(Rejected(refusal[0], refusal[1], bytes(raws[place])))
-        if route.leaf != "status":
-            out.ranges = _ranges(events)
+        items: list[Placed] = []
+        rejected: list[Rejected] = []
+        refused = resolve(events, route, received_at_ms, items)
+        if refused:
+            raws = wire.CUTS.decode(payload)
+            rejected = [Rejected(one[1], one[2], bytes(raws[one[0]])) for one in refused]
+        ranges = _ranges(events) if route.leaf != "status" else []
+        return Normalised(route, items, rejected, ranges)
 
-    def _one_by_one(
-        self, out: Normalised, route: Route, payload: bytes, received_at_ms: int
-    ) -> None:
+    def _one_by_one(self, route: Route, payload: bytes, received_at_ms: int) -> Normalised:
         """Take what can be taken of a payload that was refused as a whole."""
         try:
             raws = [bytes(raw) for raw in wire.CUTS.decode(payload)]
@@ -148,26 +139,25 @@ class Normaliser:
             raws = [payload]
         else:
             if len(raws) > BATCH_EVENTS_MAX:
-                out.rejected.append(_batch_refusal(len(raws), payload))
-                out.ranges = _numbers(payload)
-                return
+                refusal = _batch_refusal(len(raws), payload)
+                return Normalised(route, [], [refusal], _numbers(payload))
+        out = Normalised(route)
         decode, _ = self._kinds[route.leaf]
         for raw in raws:
             try:
                 event = decode(raw)
                 if isinstance(event, list):
                     raise msgspec.ValidationError("an array within an array")
-            except wire.REFUSALS as refusal:
-                reason, detail = wire.explain(route.leaf, raw, refusal)
+            except wire.REFUSALS as error:
+                reason, detail = wire.explain(route.leaf, raw, error)
                 out.rejected.append(Rejected(reason, detail, raw))
                 out.ranges.extend(_numbers(raw))
             else:
-                self._take_all(
-                    out_one := Normalised(route), route, [event], b"[" + raw + b"]", received_at_ms
-                )
-                out.items.extend(out_one.items)
-                out.rejected.extend(out_one.rejected)
-                out.ranges.extend(out_one.ranges)
+                one = self._taken(route, [event], b"[" + raw + b"]", received_at_ms)
+                out.items.extend(one.items)
+                out.rejected.extend(one.rejected)
+                out.ranges.extend(one.ranges)
+        return out
 
 
 def _refused_whole(route: Route | None, topic: str, payload: bytes) -> Normalised:

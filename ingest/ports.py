@@ -123,6 +123,10 @@ class Assignment(Protocol):
         """Depth of one base unit, millimetres."""
 
     @property
+    def valid_from_ms(self) -> int:
+        """From when it holds, UTC milliseconds; until the next version of the channel."""
+
+    @property
     def settle_ms(self) -> int:
         """How long a changed value must hold before it counts; 0 counts it at once."""
 
@@ -189,6 +193,9 @@ class CatalogView(Protocol):
 
     def assignment(self, device: str, channel: str, at_ms: int) -> Assignment | None:
         """Return what a channel watched at a time, UTC milliseconds."""
+
+    def assigned_until_ms(self, device: str, channel: str, at_ms: int) -> int:
+        """Return when the next version of a channel after `at_ms` begins, UTC milliseconds."""
 
     def assignments(self, device: str, at_ms: int) -> Sequence[Assignment]:
         """Return what the channels of a device watched at a time, UTC milliseconds."""

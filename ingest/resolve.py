@@ -1,6 +1,7 @@
 """From a decoded event to inputs: who saw it, what it watches, which article it names. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from ingest import wire
@@ -16,12 +17,14 @@ from ingest.frames import (
     StatusInput,
 )
 from ingest.partitions import partition_of
-from ingest.ports import CatalogView
+from ingest.ports import Assignment, CatalogView
 
 Placed = tuple[int, InputItem]
 """Partition and input."""
 Refusal = tuple[DeadLetterReason, str]
 """Reason and detail."""
+Refused = tuple[int, DeadLetterReason, str]
+"""Place within the message, reason and detail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,29 @@ class Route:
     known: bool
     """Whether the catalogue has this device at this site."""
     accepted_topic: str
+    watching: "dict[str, _Watched]" = field(default_factory=dict, compare=False)
+    """What was looked up of its channels; no more than the catalogue has."""
+
+
+class _Watched:
+    """What a channel watches between two times, as the fields of its inputs."""
+
+    __slots__ = ("fields", "from_ms", "until_ms")
+
+    def __init__(self, assigned: Assignment, partition: int, until_ms: int) -> None:
+        self.from_ms = assigned.valid_from_ms
+        self.until_ms = until_ms
+        self.fields = (
+            partition,
+            assigned.sku,
+            assigned.location,
+            assigned.unit_weight_mg,
+            assigned.tare_g,
+            assigned.span_mm,
+            assigned.unit_depth_mm,
+            assigned.settle_ms,
+            assigned.report_interval_ms,
+        )
 
 
 class Resolver:
@@ -45,49 +71,95 @@ class Resolver:
         self._clocks = clocks
         self._partition_count = partition_count
 
-    def reading(
-        self, event: wire.Reading, route: Route, received_at_ms: int, out: list[Placed]
-    ) -> Refusal | None:
-        """Add the input of a reading to `out`, or return why there is none."""
-        device = route.device
-        if event.source != device:
-            return _wrong_identity(event.source, device)
-        observed_at_ms = self._clocks.corrected_ms(
-            device, event.observed_at_ms, event.historical, received_at_ms
-        )
-        watched = self._catalog.assignment(device, event.channel, observed_at_ms)
-        if watched is None:
-            detail = f"channel {event.channel} of {device} watches nothing at {observed_at_ms}"
-            return "unknown_channel", detail
-        kind: ReadingKind = "weight_g"
-        value = event.weight_g
-        if value is None:
-            kind, value = _payload(event)
-        sku = watched.sku
-        item = ReadingInput(
-            sku,
-            route.site,
-            watched.location,
-            device,
-            event.channel,
-            event.boot,
-            event.seq,
-            observed_at_ms,
-            event.historical,
-            kind,
-            value,
-            watched.unit_weight_mg,
-            watched.tare_g,
-            watched.span_mm,
-            watched.unit_depth_mm,
-            watched.settle_ms,
-            watched.report_interval_ms,
-            _tag_digests(event.tags) if event.tags else b"",
-        )
-        out.append((partition_of(sku, self._partition_count), item))
-        return None
+    def readings(
+        self, events: Sequence[wire.Reading], route: Route, received_at_ms: int, out: list[Placed]
+    ) -> list[Refused]:
+        """Add the inputs of one message's readings to `out`; return those that have none.
 
-    def scan(
+        One loop with everything in it: a call an event for each of its steps would cost as much
+        again as the steps.
+        """
+        device, site, watching = route.device, route.site, route.watching
+        clock = self._clocks.source(device, received_at_ms)
+        latest_ms = self._clocks.latest_ms(received_at_ms)
+        refused: list[Refused] = []
+        for place, event in enumerate(events):
+            if event.source != device:
+                refused.append((place, *_wrong_identity(event.source, device)))
+                continue
+            observed_at_ms, historical = event.observed_at_ms, event.historical
+            if received_at_ms and not historical:
+                clock.samples += 1
+                delay_ms = received_at_ms - observed_at_ms
+                if delay_ms < clock.second or received_at_ms >= clock.look_at_ms:
+                    clock.observe(delay_ms, received_at_ms)
+            if clock.offset_ms:
+                observed_at_ms = self._clocks.shifted_ms(observed_at_ms, clock.offset_ms)
+            observed_at_ms = min(observed_at_ms, latest_ms)
+            channel = event.channel
+            watched = watching.get(channel)
+            if watched is None or not watched.from_ms <= observed_at_ms < watched.until_ms:
+                watched = self._watched(route, channel, observed_at_ms)
+                if watched is None:
+                    refused.append((place, *_watches_nothing(channel, device, observed_at_ms)))
+                    continue
+            kind: ReadingKind = "units"
+            value, tag_digests = event.units, b""
+            if value is None:
+                kind, value, tag_digests = _payload(event)
+            partition, sku, location, weight_mg, tare_g, span_mm, depth_mm, settle_ms, every_ms = (
+                watched.fields
+            )
+            item = ReadingInput(
+                sku,
+                site,
+                location,
+                device,
+                channel,
+                event.boot,
+                event.seq,
+                observed_at_ms,
+                historical,
+                kind,
+                value,
+                weight_mg,
+                tare_g,
+                span_mm,
+                depth_mm,
+                settle_ms,
+                every_ms,
+                tag_digests,
+            )
+            out.append((partition, item))
+        return refused
+
+    def scans(
+        self, events: Sequence[wire.Scan], route: Route, received_at_ms: int, out: list[Placed]
+    ) -> list[Refused]:
+        """Add the inputs of one message's scans to `out`; return those that have none."""
+        refused: list[Refused] = []
+        for place, event in enumerate(events):
+            refusal = self._scan(event, route, received_at_ms, out)
+            if refusal is not None:
+                refused.append((place, *refusal))
+        return refused
+
+    def statuses(
+        self,
+        events: Sequence[wire.DeviceStatus],
+        route: Route,
+        received_at_ms: int,
+        out: list[Placed],
+    ) -> list[Refused]:
+        """Add the inputs of one message's statuses to `out`; return those that have none."""
+        refused: list[Refused] = []
+        for place, event in enumerate(events):
+            refusal = self._status(event, route, received_at_ms, out)
+            if refusal is not None:
+                refused.append((place, *refusal))
+        return refused
+
+    def _scan(
         self, event: wire.Scan, route: Route, received_at_ms: int, out: list[Placed]
     ) -> Refusal | None:
         """Add the input of a scan to `out`, or return why there is none."""
@@ -126,7 +198,7 @@ class Resolver:
         out.append((partition_of(found.sku, self._partition_count), item))
         return None
 
-    def status(
+    def _status(
         self, event: wire.DeviceStatus, route: Route, received_at_ms: int, out: list[Placed]
     ) -> Refusal | None:
         """Add a status for the device's own partition and for each channel it watches by now.
@@ -144,6 +216,16 @@ class Resolver:
             item = StatusInput(device, route.site, online, event.boot, battery_pct, sku, channel)
             out.append((partition_of(sku, self._partition_count), item))
         return None
+
+    def _watched(self, route: Route, channel: str, at_ms: int) -> _Watched | None:
+        """Look up what a channel watched, and keep it on the route for as long as it holds."""
+        assigned = self._catalog.assignment(route.device, channel, at_ms)
+        if assigned is None:
+            return None
+        until_ms = self._catalog.assigned_until_ms(route.device, channel, at_ms)
+        partition = partition_of(assigned.sku, self._partition_count)
+        watched = route.watching[channel] = _Watched(assigned, partition, until_ms)
+        return watched
 
     def _article(self, event: wire.Scan) -> "_Found | Refusal":
         if event.sku is not None:
@@ -184,20 +266,25 @@ class _Found:
         self.expires_at_ms = expires_at_ms
 
 
-def _payload(event: wire.Reading) -> tuple[ReadingKind, int]:
-    if event.units is not None:
-        return "units", event.units
+def _payload(event: wire.Reading) -> tuple[ReadingKind, int, bytes]:
+    if event.weight_g is not None:
+        return "weight_g", event.weight_g, b""
     if event.distance_mm is not None:
-        return "distance_mm", event.distance_mm
+        return "distance_mm", event.distance_mm, b""
     if event.beam is not None:
-        return "beam", event.beam
-    return "tags", len(set(event.tags or ()))
+        return "beam", event.beam, b""
+    tags = event.tags or []
+    return "tags", len(set(tags)), _tag_digests(tags)
 
 
 def _tag_digests(tags: list[str]) -> bytes:
     return b"".join(
         sorted(blake2b(tag.encode(), digest_size=TAG_DIGEST_BYTES).digest() for tag in set(tags))
     )
+
+
+def _watches_nothing(channel: str, device: str, at_ms: int) -> Refusal:
+    return "unknown_channel", f"channel {channel} of {device} watches nothing at {at_ms}"
 
 
 def _wrong_identity(source: str, device: str) -> Refusal:

@@ -21,7 +21,7 @@ from ingest.contracts.topics import (
 from ingest.loads import LoadGatherer, Record
 from ingest.ports import SendHandle
 
-LINGER_MS: Final = 5
+LINGER_MS: Final = 10
 BATCH_BYTES: Final = 256 * 1024
 BLOCK_MS_MAX: Final = 1_000
 """`send` waits for metadata at most so long; it is loaded before, so it should never."""

@@ -2,6 +2,8 @@
 
 import select
 import ssl
+import sys
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
@@ -30,13 +32,15 @@ HELD_BYTES_MAX: Final = 32 * 1024 * 1024
 """Received and not handed out yet; above it the socket is not read."""
 MESSAGE_BYTES: Final = 256
 """What a held message costs beside its payload: QoS 0 has no Receive Maximum."""
-POLL_BYTES_MAX: Final = 4 * 1024 * 1024
+POLL_BYTES_MAX: Final = 256 * 1024
 FILTERS_A_PACKET_MAX: Final = 100
 TOPICS_CACHED_MAX: Final = 100_000
 
 _TAKEN_OVER: Final = 0x8E
 _PACKET_IDS: Final = 1 << 16
-_PUBACK: Final = b"\x40\x02"
+_PUBACK: Final = 0x4002_0000
+"""A PUBACK is four bytes: its type, its length and the packet identifier."""
+_NO_GENERATION: Final = -2
 
 _log = structlog.get_logger(__name__)
 
@@ -133,16 +137,14 @@ class MqttSource:
 
     def acknowledge(self, tokens: Sequence[Token]) -> None:
         """Acknowledge messages in the order received; those of an older connection are dropped."""
-        lane, generation = self._client.lane, self._generation
-        packets = bytearray()
-        for token in tokens:
-            if token >> 16 == generation and self._connected:
-                packets += _PUBACK
-                packets += (token & 0xFFFF).to_bytes(2, "big")
-            else:
-                self._stale_acks += 1
-        if packets and lane is not None:
-            lane.write(packets)
+        lane = self._client.lane
+        generation = self._generation if self._connected else _NO_GENERATION
+        words = array("I", [_PUBACK | one & 0xFFFF for one in tokens if one >> 16 == generation])
+        self._stale_acks += len(tokens) - len(words)
+        if words and lane is not None:
+            if sys.byteorder == "little":
+                words.byteswap()
+            lane.write(words.tobytes())
             lane.drain()
 
     def publish(self, topic: str, payload: bytes) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal
 
+from ingest.catalog import NEVER_MS
 from ingest.contracts.supply import LaneRecord
 from ingest.frames import (
     InputItem,
@@ -46,6 +47,7 @@ class SimulatedAssignment:
     unit_depth_mm: int = 0
     settle_ms: int = 0
     report_interval_ms: int = 0
+    valid_from_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,11 @@ class SimulatedCatalog:
         """Return what a channel watches; it is named as its SKU."""
         del device, at_ms
         return SimulatedAssignment(channel, channel) if channel in self.skus else None
+
+    def assigned_until_ms(self, device: str, channel: str, at_ms: int) -> int:
+        """Return a time after every run: nothing changes."""
+        del device, channel, at_ms
+        return NEVER_MS
 
     def assignments(self, device: str, at_ms: int) -> Sequence[SimulatedAssignment]:
         """Return what the channels of a device watch, at any time."""

@@ -106,6 +106,15 @@ class FakeCatalog:
         ]
         return max(valid, key=lambda one: one.valid_from_ms, default=None)
 
+    def assigned_until_ms(self, device: str, channel: str, at_ms: int) -> int:
+        """Return when the next assignment after a time begins."""
+        later = [
+            one.valid_from_ms
+            for one in self.channels.get(device, [])
+            if one.channel == channel and one.valid_from_ms > at_ms
+        ]
+        return min(later, default=2**62)
+
     def assignments(self, device: str, at_ms: int) -> list[Watched]:
         """Return what each channel of a device watched at a time."""
         names = dict.fromkeys(one.channel for one in self.channels.get(device, []))

@@ -1,7 +1,9 @@
 """Frames fill up and messages are released."""
 
-from ingest.batcher import AckLedger, FrameBatcher
-from ingest.frames import TickInput
+import pytest
+
+from ingest.batcher import PACKED_ITEMS_MAX, AckLedger, FrameBatcher
+from ingest.frames import INPUT_FRAMES, InputItem, TickInput
 
 
 def test_a_frame_is_due_when_full_or_old() -> None:
@@ -9,10 +11,43 @@ def test_a_frame_is_due_when_full_or_old() -> None:
     batcher = FrameBatcher(items_max=3, age_ms_max=20)
     for place in range(4):
         batcher.add([(0, TickInput(place))], None, 100, 7)
-    assert [len(batch.items) for batch in batcher.due(100)] == [3]
+    assert [batch.count for batch in batcher.due(100)] == [3]
     assert batcher.due(119) == []
     (batch,) = batcher.due(120)
-    assert (batch.partition, batch.received_at_ms, len(batch.items)) == (0, 7, 1)
+    assert (batch.partition, batch.received_at_ms, batch.count) == (0, 7, 1)
+
+
+def test_frames_leave_together() -> None:
+    """Once one is old those of other partitions go with it, for one request takes them all."""
+    batcher = FrameBatcher(age_ms_max=20)
+    batcher.add([(0, TickInput(0))], None, 100, 7)
+    batcher.add([(1, TickInput(1))], None, 115, 8)
+    assert batcher.due(119) == []
+    due = batcher.due(120)
+    assert [(batch.partition, batch.received_at_ms) for batch in due] == [(0, 7), (1, 8)]
+    assert not batcher
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 31, 32, 33, 64, 499, 500])
+def test_a_frame_is_the_same_however_it_was_packed(count: int) -> None:
+    """Items packed in parts, at every edge of the parts and of the array's header."""
+    batcher = FrameBatcher()
+    items: list[InputItem] = [TickInput(place) for place in range(count)]
+    for item in items:
+        batcher.add([(0, item)], None, 0, 9)
+    (batch,) = batcher.seal()
+    assert batch.count == count
+    made = batch.value(received_at_ms=9, reference_version=3)
+    assert made == INPUT_FRAMES.encode(items, received_at_ms=9, reference_version=3)
+
+
+def test_few_items_wait_to_be_packed() -> None:
+    """So many at most are objects still; the others are bytes."""
+    batcher = FrameBatcher()
+    batcher.add([(0, TickInput(place)) for place in range(400)], None, 0, 0)
+    (batch,) = batcher.seal()
+    assert batch.count == 400
+    assert len(batch.items) < PACKED_ITEMS_MAX
 
 
 def test_a_message_counts_once_a_frame() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.catalog import Article, Catalog
+from ingest.catalog import NEVER_MS, Article, Catalog
 from ingest.contracts.errors import CatalogError
 from ingest.contracts.events import QUANTITY_UNITS_MAX
 from ingest.contracts.reference import (
@@ -61,6 +61,15 @@ def test_a_channel_is_resolved_by_time(at_ms: int, sku: str | None) -> None:
     """Each version holds from its first millisecond; one without a SKU watches nothing."""
     found = applied(SCALE).assignment("d", "a", at_ms)
     assert (found.sku if found else None) == sku
+
+
+@pytest.mark.parametrize(
+    ("channel", "at_ms", "until_ms"),
+    [("a", 0, 100), ("a", 99, 100), ("a", 100, 200), ("a", 200, NEVER_MS), ("zz", 0, NEVER_MS)],
+)
+def test_a_version_holds_until_the_next(channel: str, at_ms: int, until_ms: int) -> None:
+    """The last one, and a channel that nobody knows, change never."""
+    assert applied(SCALE).assigned_until_ms("d", channel, at_ms) == until_ms
 
 
 def test_nothing_is_watched_before_the_first_version() -> None:

@@ -1,6 +1,7 @@
 """The bridge process's loop: how it waits, and how it ends."""
 
 import signal
+import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -81,6 +82,18 @@ def test_an_idle_bridge_waits_longer() -> None:
     script = Script([put, end])
     main._serve(rig.bridge, script, stop)
     assert script.waits_s[:2] == [WAIT_IDLE_S, WAIT_BUSY_S]
+
+
+def test_a_light_step_lets_more_gather(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bridge sleeps a little after a step that took few bytes, not after a full one."""
+    slept_s: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept_s.append)
+    for payload, paces in ((as_json(scan(1)), 1), (b"x" * main.PACED_BYTES, 0)):
+        rig, stop = Rig(sink=FakeSink(at_once=False)), Asked()
+        rig.source.put(SCANS, payload)
+        slept_s.clear()
+        main._serve(rig.bridge, Script([lambda stop=stop: setattr(stop, "asked", True)]), stop)
+        assert slept_s == [main.PACE_S] * paces
 
 
 def test_both_signals_ask_to_end() -> None:

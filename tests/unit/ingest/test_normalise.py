@@ -135,6 +135,29 @@ def test_a_channel_is_resolved_by_observation_time() -> None:
     ]
 
 
+def test_what_a_channel_watches_is_kept_no_longer_than_it_holds() -> None:
+    """Looked up once for a span of time and a version of the catalogue, whatever the order."""
+    change_ms = NOW_MS - 1_000
+    catalog = FakeCatalog(
+        channels={"scale-1": [Watched("milk"), Watched("rice", valid_from_ms=change_ms)]}
+    )
+    normaliser = Normaliser(catalog, SourceClocks(), partition_count=4)
+
+    def skus(*observed_at_ms: int) -> list[str]:
+        events = [
+            reading(seq=seq, observed_at_ms=at_ms, historical=True)
+            for seq, at_ms in enumerate(observed_at_ms)
+        ]
+        made = normaliser.normalise(READINGS, as_json(events), NOW_MS)
+        return [item.sku for _, item in made.items if isinstance(item, ReadingInput)]
+
+    told = skus(change_ms, change_ms - 1, change_ms - 1, change_ms, change_ms + 1)
+    assert told == ["rice", "milk", "milk", "rice", "rice"]
+    catalog.channels["scale-1"] = [Watched("bread")]
+    catalog.apply("device:oslo:scale-9", b"x")
+    assert skus(change_ms, change_ms - 1) == ["bread", "bread"]
+
+
 @pytest.mark.parametrize(
     ("changes", "quantity_units"),
     [
