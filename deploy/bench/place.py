@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from deploy.stack.home import Home
 from deploy.stack.local import running_stack
@@ -29,16 +29,19 @@ class Place:
 
 @contextmanager
 def bench_stack(
-    say: Callable[[str], None], *, only: tuple[str, ...] | None = ("kafka",)
+    say: Callable[[str], None],
+    *,
+    only: tuple[str, ...] | None = ("kafka",),
+    time: Literal["wall", "driven"] = "driven",
 ) -> Iterator[Place]:
-    """Run brokers in a temporary home in driven time; both end with the block.
+    """Run brokers in a temporary home; both end with the block.
 
     `only` names the stack's parts; None for all brokers but InfluxDB. Settings of the shell are
     left out: a benchmark must not load somebody's brokers.
     """
     environ = {n: v for n, v in os.environ.items() if not n.startswith(ENV_PREFIX)}  # noqa: TID251 - a main's work
     options = StackOptions(
-        apps=False, influx=False, only=only, time="driven", kafka_heap_mib=KAFKA_HEAP_MIB
+        apps=False, influx=False, only=only, time=time, kafka_heap_mib=KAFKA_HEAP_MIB
     )
     with tempfile.TemporaryDirectory(prefix="shelfstream-bench-") as folder:
         home = Home(Path(folder) / "home")

@@ -134,7 +134,12 @@ def _take(sock: socket.socket, acknowledged: Acknowledgements, wait_s: float) ->
         acknowledged.feed(data)
 
 
-def _logged_in(mqtt: MqttSettings, client_id: str) -> tuple[paho.Client, socket.socket]:
+def logged_in(mqtt: MqttSettings, client_id: str) -> tuple[paho.Client, socket.socket]:
+    """Log in by paho; return the client and its socket, blocking, for packets of our own.
+
+    Raises:
+        BenchError: The broker does not let the publisher in.
+    """
     client = paho.Client(CallbackAPIVersion.VERSION2, client_id, protocol=paho.MQTTv5)
     client.username_pw_set(mqtt.username, mqtt.password.get_secret_value())
     client.connect(mqtt.host, mqtt.port, KEEPALIVE_S)
@@ -156,7 +161,7 @@ def main(words: list[str]) -> int:
     work = msgspec.json.decode(words[0], type=Load)
     mqtt = load(MqttSettings, os.environ)  # noqa: TID251 - main reads the environment
     boot = uuid.uuid4().hex[:12]
-    client, sock = _logged_in(mqtt, f"bench-{boot}")
+    client, sock = logged_in(mqtt, f"bench-{boot}")
     begun_s = time.monotonic() + LEAD_S
     begun_ns = time.time_ns() + int(LEAD_S * NS_PER_S)  # noqa: TID251 - the device's clock
     print(f"begun {begun_ns}", flush=True)  # noqa: T201 - heard by who started it

@@ -14,6 +14,7 @@ from deploy.bench.report import BenchOptions, Report, json_line, markdown, write
 
 BENCHES: Final[dict[str, str]] = {
     "stream": "Stream engines on the same events, this one among them.",
+    "bridge": "MQTT to Kafka: this bridge, Telegraf, Quix Streams' MQTT source.",
     "state": "Memory a key, restores, take-overs and restarts of the engine's state.",
     "latency": "From a device's publish to the breach and to the delivered alert.",
 }
