@@ -103,7 +103,10 @@ class MemoryStore:
 
     def change(self, changes: Mapping[bytes, bytes | None]) -> None:
         """Take changes."""
-        self.load(list(changes.items()))
+        state = self._state
+        state.update(changes)  # type: ignore[arg-type] # the deleted ones leave in the next step
+        for key in [key for key, value in changes.items() if value is None]:
+            del state[key]
 
     def save(self, position: StorePosition) -> None:
         """Keep the position."""

@@ -6,7 +6,7 @@ that a new owner fences the old one.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -119,10 +119,10 @@ class KafkaStateLog:
     ) -> int:
         sent: list[SentBatch] = []
         for (topic, partition), outputs in _by_partition(changes.outputs):
-            pairs = [(output.key, output.value) for output in outputs]
+            pairs = ((output.key, output.value) for output in outputs)
             sent += await send_batches(producer, topic, partition, pairs)
         last = applied_record(applied)
-        state: list[Pair] = [*changes.state.items(), (last.key, last.value)]
+        state = chain(changes.state.items(), [(last.key, last.value)])
         sent += await send_batches(producer, self._topic, self._partition, state)
         told = await asyncio.gather(*(batch.future for batch in sent))
         # A batch that was sent again after it had arrived is told as -1.
@@ -151,31 +151,32 @@ async def send_batches(
 ) -> list[SentBatch]:
     """Send key and value pairs to one partition, in order; return their batches."""
     sent: list[SentBatch] = []
-    rest = list(pairs)
-    while rest:
+    rest = iter(pairs)
+    first = next(rest, None)
+    while first is not None:
         batch = producer.create_batch()
-        taken = _fill(batch, rest)
-        del rest[:taken]
+        taken, first = _fill(batch, chain([first], rest))
         future = await producer.send_batch(batch, topic, partition=partition)
         sent.append(SentBatch(future, taken))
     return sent
 
 
-def _fill(batch: BatchBuilder, pairs: Sequence[Pair]) -> int:
-    """Append pairs until the batch is full; return how many it took, at least one.
+def _fill(batch: BatchBuilder, pairs: Iterable[Pair]) -> tuple[int, Pair | None]:
+    """Append pairs until the batch is full; return how many it took, and the one that it did not.
 
-    It goes below `BatchBuilder.append`, whose checks and word on each record make a state record
-    cost 0.8 us instead of 0.3.
+    An empty batch takes any pair. It goes below `BatchBuilder.append`, whose checks and word on
+    each record make a state record cost 0.8 us instead of 0.3.
     """
     append = batch._builder.append  # noqa: SLF001 - see above
-    taken = 0
-    for key, value in pairs:
-        if append(taken, None, key, value, _NO_HEADERS) is None:
+    taken, refused = 0, None
+    for pair in pairs:
+        if append(taken, None, pair[0], pair[1], _NO_HEADERS) is None:
+            refused = pair
             break
         taken += 1
     batch._relative_offset = taken  # noqa: SLF001 - what its own `append` counts
     batch.close()
-    return taken
+    return taken, refused
 
 
 class FrameAppender:
