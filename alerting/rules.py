@@ -20,6 +20,7 @@ _TITLES: Final = {
     "transfer_proposed": "Transfer to approve",
     "count_waiting": "Count to approve",
     "lot_recalled": "Lot recalled",
+    "back_order": "Order waits for stock",
 }
 
 

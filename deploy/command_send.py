@@ -7,12 +7,14 @@ import msgspec
 from deploy.catalog_load import input_time_ms, installation_of, read_catalog
 from ingest.contracts.commands import ANSWER_WAIT_MS, Command, command_input, command_sku
 from ingest.contracts.count_commands import CountCommand
+from ingest.contracts.order_commands import OrderCommand
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import EVENTS, INPUTS, PLANS
 from ingest.frames import INPUT_FRAMES
 from ingest.partitions import partition_of
 from streams.contracts.counts import CountAsked
 from streams.contracts.events import EVENT_FRAMES, CommandAccepted, CommandRefused
+from streams.contracts.orders import LineAsked, OrderAsked
 from streams.contracts.plans import PLAN_FRAMES
 from streams.contracts.purchases import PurchaseCommand
 from streams.domain.purchase_commands import supplier_of
@@ -68,6 +70,29 @@ async def send_count(
         asked = msgspec.structs.replace(asked, counted_at_ms=0)
     frame = PLAN_FRAMES.encode([asked], received_at_ms=input_time_ms(installation, now_ms))
     place = (PLANS.name, partition_of(command.site, installation.partition_count))
+    return await _asked(kafka, place, frame, command.command_id, wait_ms=wait_ms)
+
+
+async def send_order(
+    kafka: KafkaSettings, command: OrderCommand, *, now_ms: int, wait_ms: int = ANSWER_WAIT_MS
+) -> Answer | None:
+    """Write a command to a customer order and return its answer; None where none came in time.
+
+    Args:
+        kafka: Where Kafka is.
+        command: What is asked.
+        now_ms: Wall clock, UTC milliseconds; not used where time is driven.
+        wait_ms: How long to wait for the answer.
+
+    Raises:
+        InstallationError: The installation was never recorded, or a topic is missing.
+        KafkaError: Kafka can't be read or written.
+    """
+    installation = installation_of(await read_catalog(kafka))
+    lines = [LineAsked(line.sku, line.site, line.quantity_units) for line in command.lines]
+    asked = OrderAsked(**{**command.model_dump(), "lines": lines})
+    frame = PLAN_FRAMES.encode([asked], received_at_ms=input_time_ms(installation, now_ms))
+    place = (PLANS.name, partition_of(command.order_id, installation.partition_count))
     return await _asked(kafka, place, frame, command.command_id, wait_ms=wait_ms)
 
 

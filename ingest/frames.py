@@ -16,6 +16,7 @@ import msgspec
 from ingest.contracts.counts import CountLineInput, CountSensed
 from ingest.contracts.demand import DemandTrend, PromotionRecord
 from ingest.contracts.errors import FrameError
+from ingest.contracts.order_lines import OrderLineInput, ShortOrders
 from ingest.contracts.supply import (
     LaneRecord,
     Replenishment,
@@ -257,6 +258,8 @@ class PolicyRecord(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False
     auto_units_day_max: int | None = None
     auto_value_minor_day_max: int | None = None
     demand_trend: DemandTrend | None = None
+    short_orders: ShortOrders | None = None
+    reserve_ahead_ms: int | None = None
 
 
 ReferenceEntity = (
@@ -308,18 +311,6 @@ class InstallationInput(msgspec.Struct, frozen=True, array_like=True, tag=9, gc=
     installation_id: str
     partition_count: int
     time: Literal["wall", "driven"]
-
-
-class OrderLineInput(msgspec.Struct, frozen=True, array_like=True, tag=10, gc=False):
-    """One line of a customer order at one site."""
-
-    order_id: str
-    line: int
-    sku: str
-    site: str
-    action: Literal["reserve", "release", "fulfil"]
-    quantity_units: int
-    actor: str = ""
 
 
 InputItem = (

@@ -5,9 +5,10 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ingest.contracts.events import QUANTITY_UNITS_MAX, Code, Identifier
-from ingest.frames import OrderLineInput
+from ingest.contracts.order_lines import OrderLineInput
 
 LINES_MAX: Final = 10_000
+PRIORITY_MAX: Final = 1_000
 
 
 class OrderLine(BaseModel):
@@ -22,6 +23,14 @@ class OrderLine(BaseModel):
     quantity_units: Annotated[int, Field(ge=1, le=QUANTITY_UNITS_MAX)]
     """Base units of the SKU."""
     actor: Annotated[str, Field(max_length=200)] = ""
+    priority: Annotated[int, Field(ge=0, le=PRIORITY_MAX)] = 0
+    """Scarce stock goes to the highest."""
+    need_by_ms: Annotated[int, Field(ge=0)] = 0
+    """0: now."""
+    when_short: Literal["", "reserve", "wait", "refuse"] = ""
+    """Empty: as the policy `short_orders` says."""
+    partial: bool = False
+    """Where a short line is refused, it takes what there is."""
 
 
 def order_line_input(line: OrderLine) -> OrderLineInput:
@@ -34,4 +43,8 @@ def order_line_input(line: OrderLine) -> OrderLineInput:
         action=line.action,
         quantity_units=line.quantity_units,
         actor=line.actor,
+        priority=line.priority,
+        need_by_ms=line.need_by_ms,
+        when_short=line.when_short,
+        partial=line.partial,
     )

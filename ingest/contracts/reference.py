@@ -28,6 +28,7 @@ from ingest.contracts.fields import (
     ReferenceModel,
     Units,
 )
+from ingest.contracts.order_lines import ShortOrders
 from ingest.contracts.supply import Replenishment, SupplyFrom, TransferRule
 from ingest.contracts.supply_reference import Lane, Supplier
 from ingest.frames import (
@@ -247,6 +248,12 @@ class Policy(ReferenceModel):
     """The same of the transfers of an article to a site in a UTC day, together."""
     auto_value_minor_day_max: Money | None = None
     """The same in money."""
+    short_orders: ShortOrders | None = None
+    """What becomes of an order line that finds too little available: `reserve` it all the same
+    (available goes below zero), let it `wait` its turn, or `refuse` it. Said nowhere: `reserve`."""
+    reserve_ahead_ms: DurationMs | None = None
+    """An order line takes stock so long before the date it is needed by, and not sooner. Said
+    nowhere: 7 days."""
 
     demand_trend: DemandTrend | None = None
     """Expected demand goes on rising or falling, ever less so (`damped`); `auto`: where

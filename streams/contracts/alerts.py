@@ -25,6 +25,7 @@ ALERT_KINDS: Final[tuple[str, ...]] = (
     "purchase_proposed",
     "purchase_late",
     "lot_recalled",
+    "back_order",
 )
 """All that the folds raise. Records keep a plain text: an older reader takes a newer kind."""
 

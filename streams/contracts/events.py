@@ -8,6 +8,7 @@ from ingest.frames import FrameCodec
 from streams.contracts.counts import CountLineChanged, CountSessionChanged
 from streams.contracts.kpis import KpisClosed
 from streams.contracts.lots import LotHeld
+from streams.contracts.orders import OrderChanged, OrderLineChanged
 from streams.contracts.purchases import PurchaseOrder
 from streams.contracts.state import BreachKind, Need, Transfer
 
@@ -193,6 +194,8 @@ StreamEvent = (
     | PurchaseChanged
     | LotHeld
     | KpisClosed
+    | OrderLineChanged
+    | OrderChanged
 )
 
 EVENT_FRAMES: Final[FrameCodec[StreamEvent]] = FrameCodec(StreamEvent)

@@ -11,6 +11,7 @@ import msgspec
 from ingest.contracts.supply import LaneRecord
 from ingest.frames import FrameCodec, ReferenceInput, TickInput
 from streams.contracts.counts import CountAsked, CountLineAnswered
+from streams.contracts.orders import OrderAsked, OrderLineAnswered
 from streams.contracts.purchases import PurchaseCommand, PurchaseLine
 
 
@@ -44,6 +45,8 @@ PlanItem = (
     | TickInput
     | CountLineAnswered
     | CountAsked
+    | OrderLineAnswered
+    | OrderAsked
 )
 """A tick has tag 7 in every input log; reference data are the same items as in the inputs."""
 

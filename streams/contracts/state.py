@@ -16,6 +16,7 @@ from streams.contracts.counts import COUNT, COUNT_LINE, CountLine, CountRecord
 from streams.contracts.demand import Demand, LeadTime
 from streams.contracts.kpis import KPI, Kpi
 from streams.contracts.lots import CARRIED, LOTS, RECALLS, CarriedLots, LotBook, SkuRecalls
+from streams.contracts.orders import ORDER_LINE, ORDER_QUEUE, OrderLine, OrderQueue
 from streams.contracts.shelf import LoadCell, TagRound
 from streams.contracts.voids import VOIDED, Voided
 from streams.contracts.windows import SourceWindow
@@ -248,18 +249,6 @@ class AnsweredCommand(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     at_ms: int
 
 
-class OrderLine(msgspec.Struct, array_like=True, kw_only=True, gc=False):
-    """One line of a customer order at one site; each action happens once a line."""
-
-    order_id: str
-    line: int
-    sku: str
-    site: str
-    state: Literal["reserved", "released", "fulfilled"]
-    quantity_units: int
-    at_ms: int
-
-
 class Clock(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """The fold's own record of a partition."""
 
@@ -301,7 +290,6 @@ DEVICE: Final = "device"
 REFERENCE: Final = "reference"
 CLOCK: Final = "clock"
 COMMAND: Final = "command"
-ORDER_LINE: Final = "order_line"
 DEMAND: Final = "demand"
 LEAD_TIME: Final = "lead_time"
 
@@ -316,6 +304,7 @@ STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
     CLOCK: Clock,
     COMMAND: AnsweredCommand,
     ORDER_LINE: OrderLine,
+    ORDER_QUEUE: OrderQueue,
     DEMAND: Demand,
     LEAD_TIME: LeadTime,
     VOIDED: Voided,

@@ -41,11 +41,7 @@ class Judgement(NamedTuple):
 def assess(store: Store, level: Level, rules: Rules) -> None:
     """Open, clear and answer what a changed level calls for."""
     store.calm.pop((level.sku, level.site), None)
-    if rules.buffer_units != level.buffer_policy_units:
-        level.buffer_units = level.buffer_policy_units = rules.buffer_units
-        store.levels.touch((level.sku, level.site))
-    if rules.lot_tracking == "lots":
-        expiry.look(store, level, rules)
+    look_again(store, level, rules)
     on_hand_units = level.on_hand_units
     if rules.lead_witness == "shelf" and level.sensed:
         seen_units = sensing.shelf_units(level)
@@ -71,6 +67,15 @@ def assess(store: Store, level: Level, rules: Rules) -> None:
     for judgement in judgements(rules, on_hand_units, available_units):
         _apply(store, level, rules, judgement, available_units)
     _follow_up(store, level, rules)
+
+
+def look_again(store: Store, level: Level, rules: Rules) -> None:
+    """Take the policy's buffer where it has changed, and put aside what has expired."""
+    if rules.buffer_units != level.buffer_policy_units:  # a release lasts until then
+        level.buffer_units = level.buffer_policy_units = rules.buffer_units
+        store.levels.touch((level.sku, level.site))
+    if rules.lot_tracking == "lots":
+        expiry.look(store, level, rules)
 
 
 def level_due_ms(level: Level, rules: Rules) -> int:

@@ -11,6 +11,7 @@ import msgspec
 
 from ingest.contracts.counts import CountSensed
 from ingest.contracts.demand import DemandTrend, PromotionRecord
+from ingest.contracts.order_lines import ShortOrders
 from ingest.contracts.supply import (
     LaneRecord,
     Replenishment,
@@ -35,6 +36,7 @@ RULES_CACHED_MAX: Final = 1 << 17
 DAY_MS: Final = 86_400_000
 PROPOSAL_TTL_MS_DEFAULT: Final = DAY_MS
 TRANSIT_OVERDUE_MS_DEFAULT: Final = DAY_MS
+RESERVE_AHEAD_MS_DEFAULT: Final = 7 * DAY_MS
 
 KeyT = TypeVar("KeyT")
 RecordT = TypeVar("RecordT")
@@ -93,6 +95,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     shelf_life_ms: int = 0
     """0: goods keep."""
     demand_trend: DemandTrend = "none"
+    short_orders: ShortOrders = "reserve"
+    reserve_ahead_ms: int = RESERVE_AHEAD_MS_DEFAULT
     threshold_number: int = 0
     """Of the computed threshold that stands in `min_units` and `max_units`; 0 for the policy's."""
     foretold_units: int | None = None

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ingest.contracts.counts import CountLineInput
 from ingest.contracts.errors import InstallationError
+from ingest.contracts.order_lines import OrderLineInput
 from ingest.frames import (
     INPUT_FRAMES,
     BarrierInput,
@@ -17,7 +18,6 @@ from ingest.frames import (
     InputItem,
     InstallationInput,
     OpeningInput,
-    OrderLineInput,
     ReadingInput,
     ReferenceInput,
     ScanInput,
@@ -27,13 +27,22 @@ from ingest.frames import (
 from streams.contracts.counts import COUNT_LINE
 from streams.contracts.events import BarrierPassed
 from streams.contracts.lots import LOTS
-from streams.contracts.state import COMMAND, LEVEL, NEED, ORDER_LINE, SEPARATOR, SKU, TRANSFER
+from streams.contracts.orders import ORDER_LINE, ORDER_QUEUE
+from streams.contracts.state import COMMAND, LEVEL, NEED, SEPARATOR, SKU, TRANSFER
 from streams.contracts.voids import VOIDED
-from streams.domain import breaches, counts, expiry, needs, sensing, transfers
+from streams.domain import (
+    breaches,
+    counts,
+    expiry,
+    needs,
+    order_queues,
+    orders,
+    sensing,
+    transfers,
+)
 from streams.domain.commands import ANSWERS_KEPT_MS, apply_command, forget_answered
 from streams.domain.devices import apply_device_status
 from streams.domain.openings import apply_opening
-from streams.domain.orders import ENDED_KEPT_MS, apply_order_line, forget_ended
 from streams.domain.reference import apply_reference
 from streams.domain.restored import BUCKET, BlindAges
 from streams.domain.rounds import ROUND, begin_round, go_round, round_due_ms
@@ -67,6 +76,9 @@ class StockFold:
             if kind == SKU:
                 store.skus[name] = None
                 store.shares.add(name)
+            elif kind == ORDER_QUEUE:
+                sku, _, site = name.partition(SEPARATOR)
+                store.waiting[sku, site] = None
             elif kind in _DUE_MS:
                 timed.append((kind, name))
                 if kind == COUNT_LINE:
@@ -132,12 +144,15 @@ def _assess_touched(store: Store) -> None:
         for sku_site in touched:
             if sku_site in store.counting:
                 counts.follow(store, *sku_site)
+            if sku_site in store.waiting:
+                order_queues.serve(store, *sku_site)
             level = store.levels.cache.get(sku_site) or store.levels.get(sku_site)
             if level is None:
                 continue
             rules = store.catalogue.cached_rules.get(sku_site) or store.rules(*sku_site)
             breaches.assess(store, level, rules)
-            if sku_site in store.counting:  # each of its movements has to come by here
+            # each of its movements has to come by here
+            if sku_site in store.counting or sku_site in store.waiting:
                 store.calm.pop(sku_site, None)
             if level.sensed or level.breaches:
                 due_ms = breaches.level_due_ms(level, rules)
@@ -257,16 +272,11 @@ def _command_due_ms(store: Store, name: str) -> int:
     return answered.at_ms + ANSWERS_KEPT_MS if answered is not None else 0
 
 
-def _order_line_due_ms(store: Store, name: str) -> int:
-    line = store.order_lines.get(name)
-    return line.at_ms + ENDED_KEPT_MS if line is not None and line.state != "reserved" else 0
-
-
 _DUE_MS: Final[dict[str, Callable[[Store, str], int]]] = {
     TRANSFER: _transfer_due_ms,
     NEED: _need_due_ms,
     COMMAND: _command_due_ms,
-    ORDER_LINE: _order_line_due_ms,
+    ORDER_LINE: orders.line_due_ms,
     ROUND: round_due_ms,
     VOIDED: voided_due_ms,
     COUNT_LINE: counts.line_due_ms,
@@ -280,7 +290,7 @@ _HANDLERS: Final[dict[type, Handler]] = {
     CommandInput: _unobserved(apply_command),
     ReferenceInput: _unobserved(apply_reference),
     OpeningInput: _unobserved(apply_opening),
-    OrderLineInput: _unobserved(apply_order_line),
+    OrderLineInput: _unobserved(orders.apply_order_line),
     CountLineInput: _unobserved(counts.apply_count_line),
     TickInput: _apply_tick,
     BarrierInput: _apply_barrier,
@@ -292,7 +302,7 @@ _TIMER_ACTIONS: Final[dict[str, Callable[..., int]]] = {
     TRANSFER: transfers.time_out,
     NEED: needs.forget_closed,
     COMMAND: forget_answered,
-    ORDER_LINE: forget_ended,
+    ORDER_LINE: orders.wake_line,
     BUCKET: _arm_bucket,
     ROUND: go_round,
     VOIDED: forget_voided,

@@ -57,6 +57,12 @@ def supply_time_from(store: Store, sku: str, parent: str, site: str) -> SupplyTi
     )
 
 
+def lane_time_ms(store: Store, from_site: str, to_site: str) -> int:
+    """Return how long a lane takes, as measured or, before that, as the catalogue says."""
+    way = Way("lane", from_site, to_site)
+    return round((store.lead_times.get(way) or _prior(store, way)).mean_ms)
+
+
 def measure_transfer(store: Store, transfer: Transfer) -> None:
     """Measure a lane when the first units of a transfer arrive whose dispatch was seen."""
     if transfer.received_units == 0 and transfer.dispatched_at_ms and not transfer.inferred:

@@ -1,17 +1,24 @@
-"""Customer orders: units reserved for a line, released again, or handed over.
+"""Lines of customer orders: units reserved for them, given back, handed over, or waited for.
 
-Each action happens once a line, so an order system may repeat itself.
+Each action happens once a line, so an order system may repeat itself. What becomes of a line that
+finds too little in available stock is a policy (`short_orders`), or said by the line itself. Where
+it waits, it stands in the queue of its SKU and site: highest priority first, then by time, and
+nobody is served out of turn. It holds what came so far, so that no free unit lies idle, and no unit
+is promised twice. A line that is needed later than `reserve_ahead_ms` from now takes nothing yet.
 """
 
 from typing import Final, Literal
 
-from ingest.frames import OrderLineInput
-from streams.contracts.state import SEPARATOR, Level, OrderLine
-from streams.domain import book, issues, kpis, sensing
+from ingest.contracts.order_lines import OrderLineInput
+from streams.contracts.orders import ORDER_LINE, LineState, OrderLine
+from streams.contracts.state import SEPARATOR, Level
+from streams.domain import book, issues, kpis, order_queues, sensing
+from streams.domain.order_queues import free_units, reserve, tell
 from streams.domain.store import Store
 
 ENDED_KEPT_MS: Final = 35 * 86_400_000
 """An ended line is remembered as long as its input is kept."""
+_ENDED: Final = frozenset({"released", "fulfilled", "refused"})
 
 
 def line_key(line: OrderLine | OrderLineInput) -> str:
@@ -19,106 +26,198 @@ def line_key(line: OrderLine | OrderLineInput) -> str:
     return SEPARATOR.join((line.order_id, str(line.line), line.sku, line.site))
 
 
-def apply_order_line(store: Store, line: OrderLineInput) -> None:
-    """Reserve, release or fulfil; what has already happened to the line does not happen again."""
-    name = line_key(line)
+def apply_order_line(store: Store, asked: OrderLineInput) -> None:
+    """Do what is asked of a line; what has already happened to it does not happen again."""
+    name = line_key(asked)
     known = store.order_lines.get(name)
-    if line.quantity_units <= 0 or not _may_happen(known, line):
+    if asked.quantity_units <= 0:
         return
-    level = store.level(line.sku, line.site)
-    cause = f"{line.order_id}/{line.line}"
-    if known is None:
-        rules = store.rules(line.sku, line.site)
-        available_units = sensing.available_units(level, rules)
-        kpis.count_order(store, level, line.quantity_units, available_units)
-    if line.action == "reserve":
-        _reserve(store, level, line.quantity_units, cause)
-    else:
-        reserved_units = known.quantity_units if known is not None else 0
-        _end(store, level, line, reserved_units, cause)
-    state = _STATES[line.action]
-    entry = OrderLine(
-        order_id=line.order_id,
-        line=line.line,
-        sku=line.sku,
-        site=line.site,
-        state=state,
-        quantity_units=line.quantity_units,
-        at_ms=store.now_ms,
-    )
-    store.order_lines.put(name, entry)
-    if state != "reserved":
-        store.timers.arm(("order_line", name), store.now_ms + ENDED_KEPT_MS)
+    if asked.action == "reserve":
+        if known is None:
+            _begin(store, name, asked)
+        elif asked.answer:
+            refused = _line_of(asked, "refused", store.now_ms)
+            tell(store, refused, {}, "there is such a line already")
+    elif known is None:
+        if asked.action == "fulfil":
+            line = _line_of(asked, "waiting", store.now_ms)
+            _count(store, line)
+            _fulfil(store, name, line, asked)
+    elif known.state not in _ENDED and (known.answered or not asked.answer):
+        if asked.action == "fulfil":
+            _fulfil(store, name, known, asked)
+        elif asked.action == "settle" and known.reserved_units:
+            order_queues.leave(store, name, known)
+            _become(store, name, known, "reserved", "it waits no longer")
+        else:
+            _give_back(store, known, "release")
+            order_queues.leave(store, name, known)
+            _become(store, name, known, "released")
 
 
-def forget_ended(store: Store, name: str) -> int:
-    """Delete an ended line whose time is over; return when it is due otherwise, 0 for never."""
-    entry = store.order_lines.get(name)
-    if entry is None or entry.state == "reserved":
+def line_due_ms(store: Store, name: str) -> int:
+    """Return when an ended line is forgotten, or a scheduled one asks for stock; 0 for never."""
+    line = store.order_lines.get(name)
+    if line is None:
         return 0
-    due_ms = entry.at_ms + ENDED_KEPT_MS
-    if due_ms > store.now_ms:
-        return due_ms
+    if line.state == "scheduled":
+        return line.wake_at_ms
+    return line.at_ms + ENDED_KEPT_MS if line.state in _ENDED else 0
+
+
+def wake_line(store: Store, name: str) -> int:
+    """Forget an ended line, or let a scheduled one ask; return when it is due again, or 0."""
+    line = store.order_lines.get(name)
+    if line is None:
+        return 0
+    if line.state == "scheduled":
+        _ask(store, name, line)
+        return line_due_ms(store, name)
     store.order_lines.remove(name)
     return 0
 
 
-_STATES: Final[dict[str, Literal["reserved", "released", "fulfilled"]]] = {
-    "reserve": "reserved",
-    "release": "released",
-    "fulfil": "fulfilled",
-}
+def _line_of(asked: OrderLineInput, state: LineState, now_ms: int) -> OrderLine:
+    return OrderLine(
+        order_id=asked.order_id,
+        line=asked.line,
+        sku=asked.sku,
+        site=asked.site,
+        state=state,
+        quantity_units=asked.quantity_units,
+        at_ms=now_ms,
+        priority=asked.priority,
+        need_by_ms=asked.need_by_ms,
+        partial=asked.partial,
+        answered=asked.answer,
+    )
 
 
-def _may_happen(known: OrderLine | None, line: OrderLineInput) -> bool:
-    if known is None:
-        return line.action != "release"
-    return known.state == "reserved" and line.action != "reserve"
+def _begin(store: Store, name: str, asked: OrderLineInput) -> None:
+    rules = store.rules(asked.sku, asked.site)
+    line = _line_of(asked, "waiting", store.now_ms)
+    line.when_short = asked.when_short or rules.short_orders
+    store.level(asked.sku, asked.site)
+    store.order_lines.put(name, line)
+    wake_at_ms = asked.need_by_ms - rules.reserve_ahead_ms
+    if asked.need_by_ms and wake_at_ms > store.now_ms:
+        line.state, line.wake_at_ms = "scheduled", wake_at_ms
+        store.timers.arm((ORDER_LINE, name), wake_at_ms)
+        tell(store, line, {"reserve_ahead_ms": rules.reserve_ahead_ms})
+    else:
+        _ask(store, name, line)
 
 
-def _reserve(store: Store, level: Level, quantity_units: int, cause: str) -> None:
+def _ask(store: Store, name: str, line: OrderLine) -> None:
+    """Take what is free, and do what the line says if that is too little."""
+    line.at_ms = store.now_ms
+    store.order_lines.touch(name)
+    level = store.level(line.sku, line.site)
+    _count(store, line)
+    if line.when_short == "reserve":
+        line.state = "reserved"
+        reserve(store, level, line, line.quantity_units)
+        if line.answered or line.wake_at_ms:
+            tell(store, line, {})
+        return
+    if line.when_short == "wait":
+        line.state = "waiting"
+        if not order_queues.join(store, name, line):
+            _become(store, name, line, "refused", "too many lines wait already")
+        return
+    free = free_units(store, level)
+    numbers = order_queues.numbers(store, level)
+    take_units = min(max(0, free), line.quantity_units)
+    if take_units < line.quantity_units and not (line.partial and take_units):
+        reason = f"only {max(0, free)} units are available"
+        _become(store, name, line, "refused", reason, numbers=numbers)
+        return
+    line.state = "reserved"
+    reserve(store, level, line, take_units)
+    tell(store, line, numbers)
+
+
+def _count(store: Store, line: OrderLine) -> None:
+    level = store.level(line.sku, line.site)
+    available_units = sensing.available_units(level, store.rules(line.sku, line.site))
+    kpis.count_order(store, level, line.quantity_units, available_units)
+
+
+def _become(
+    store: Store,
+    name: str,
+    line: OrderLine,
+    state: LineState,
+    reason: str = "",
+    *,
+    numbers: dict[str, int] | None = None,
+) -> None:
+    line.state = state
+    line.at_ms = store.now_ms
+    store.order_lines.put(name, line)
+    if state in _ENDED:
+        store.timers.arm((ORDER_LINE, name), store.now_ms + ENDED_KEPT_MS)
+    if line.answered or line.when_short != "reserve" or line.wake_at_ms:
+        tell(store, line, numbers or {}, reason)
+
+
+def _give_back(store: Store, line: OrderLine, kind: Literal["release", "fulfil"]) -> None:
+    units = line.reserved_units
+    if not units:
+        return
+    level = store.level(line.sku, line.site)
     before_units = level.reserved_units
-    level.reserved_units += quantity_units
+    level.reserved_units -= units
+    line.reserved_units = 0
     store.touch_level(level)
     book.post_aside(
         store,
         level.sku,
         level.site,
-        "reserve",
+        kind,
         "reserved",
-        quantity_units=quantity_units,
+        quantity_units=-units,
         before_units=before_units,
-        cause=cause,
+        cause=order_queues.cause_of(line),
     )
 
 
-def _end(store: Store, level: Level, line: OrderLineInput, reserved_units: int, cause: str) -> None:
-    kind = line.action
-    if reserved_units:
-        before_units = level.reserved_units
-        level.reserved_units -= reserved_units
-        store.touch_level(level)
-        book.post_aside(
-            store,
-            level.sku,
-            level.site,
-            kind,
-            "reserved",
-            quantity_units=-reserved_units,
-            before_units=before_units,
-            cause=cause,
-        )
-    if kind == "fulfil":
-        quantity_units = line.quantity_units
-        cost_minor = book.unit_cost_minor(store, level.sku)
-        issues.count(level, quantity_units, store.now_ms)
-        book.post(
-            store,
-            level,
-            "fulfil",
-            -quantity_units,
-            -book.issue_value_minor(level, quantity_units, cost_minor),
-            cause=cause,
-            effective_at_ms=store.now_ms,
-            flags=book.negative_flags(store, level, quantity_units),
-        )
+def _fulfil(store: Store, name: str, line: OrderLine, asked: OrderLineInput) -> None:
+    """Hand units over; where the policy refuses a book below zero, the line stays as it is."""
+    level = store.level(line.sku, line.site)
+    quantity_units = asked.quantity_units
+    cause = order_queues.cause_of(line)
+    if book.refuses(store, level, quantity_units):
+        _refuse_fulfil(store, level, line, cause)
+        return
+    order_queues.leave(store, name, line)
+    _give_back(store, line, "fulfil")
+    cost_minor = book.unit_cost_minor(store, level.sku)
+    issues.count(level, quantity_units, store.now_ms)
+    book.post(
+        store,
+        level,
+        "fulfil",
+        -quantity_units,
+        -book.issue_value_minor(level, quantity_units, cost_minor),
+        cause=cause,
+        effective_at_ms=store.now_ms,
+        flags=book.negative_flags(store, level, quantity_units),
+    )
+    line.quantity_units = quantity_units
+    _become(store, name, line, "fulfilled")
+
+
+def _refuse_fulfil(store: Store, level: Level, line: OrderLine, cause: str) -> None:
+    book.post(
+        store,
+        level,
+        "refused",
+        0,
+        0,
+        cause=cause,
+        effective_at_ms=store.now_ms,
+        flags=[book.REFUSED_NEGATIVE],
+    )
+    reason = f"the book has only {level.on_hand_units} units"
+    tell(store, line, order_queues.numbers(store, level), reason)

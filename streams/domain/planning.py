@@ -13,6 +13,7 @@ from ingest.contracts.topics import DAY_MS, INPUTS
 from ingest.frames import INPUT_FRAMES, CommandInput, ReferenceInput
 from ingest.partitions import partition_of
 from streams.contracts.counts import CountAsked, CountLineAnswered
+from streams.contracts.orders import ORDER, CustomerOrder, OrderAsked, OrderLineAnswered
 from streams.contracts.plans import (
     LANE,
     PLAN_FRAMES,
@@ -37,6 +38,7 @@ from streams.contracts.purchases import (
 from streams.contracts.state import CLOCK, COMMAND, SEPARATOR, AnsweredCommand, key, sku_of
 from streams.domain.calendars import next_open_ms
 from streams.domain.count_sessions import COUNT_STRUCTS, CountSessions
+from streams.domain.order_sagas import OrderSagas
 from streams.domain.purchase_commands import (
     TIMER_PREFIX,
     apply_purchase_command,
@@ -61,6 +63,7 @@ _STRUCTS: Final = {
     PURCHASE_NEED: PurchaseNeed,
     SUPPLIER: SupplierBook,
     COMMAND: AnsweredCommand,
+    ORDER: CustomerOrder,
     **COUNT_STRUCTS,
 }
 _CLOCK_KEY: Final = key(CLOCK)
@@ -75,6 +78,7 @@ class PlanningFold(TimedFold[PlanItem]):
         self._partition_count = partition_count
         self._counts = CountSessions(self, partition_count)
         self._purchasing = Purchasing(self, partition_count)
+        self._orders = OrderSagas(self, partition_count)
 
     def apply(self, item: PlanItem) -> None:
         """Let a line join or leave the collecting shipment of its lane; count sessions go on."""
@@ -90,12 +94,16 @@ class PlanningFold(TimedFold[PlanItem]):
             self._purchasing.take(item)
         elif isinstance(item, PurchaseCommand):
             apply_purchase_command(self._purchasing, item)
+        elif isinstance(item, OrderLineAnswered):
+            self._orders.note(item.changed)
+        elif isinstance(item, OrderAsked):
+            self._orders.ask(item)
         elif isinstance(item, ReferenceInput):
             self._know(item)
 
     def wake(self, name: str) -> None:
         """Close the shipment whose time has come, or drop one that closed long ago."""
-        if self._counts.wake(name):
+        if self._counts.wake(name) or self._orders.wake(name):
             return
         if name.startswith(PURCHASE):
             self._purchasing.wake(name)
@@ -115,6 +123,7 @@ class PlanningFold(TimedFold[PlanItem]):
             self._set_timer(shipment)
         self._counts.rebuild()
         self._purchasing.rebuild()
+        self._orders.rebuild()
         for _, answered in self.table.of_kind(COMMAND):
             set_answer_timer(self._purchasing, answered)
 

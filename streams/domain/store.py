@@ -16,6 +16,7 @@ from streams.contracts.counts import COUNT, COUNT_LINE, CountLine, CountRecord
 from streams.contracts.demand import Demand, LeadTime
 from streams.contracts.kpis import KPI, Kpi
 from streams.contracts.lots import CARRIED, LOTS, RECALLS, CarriedLots, LotBook, SkuRecalls
+from streams.contracts.orders import ORDER_LINE, ORDER_QUEUE, OrderLine, OrderQueue
 from streams.contracts.state import (
     CLOCK,
     COMMAND,
@@ -25,7 +26,6 @@ from streams.contracts.state import (
     LEVEL,
     NEED,
     NUMBER,
-    ORDER_LINE,
     SEPARATOR,
     SKU,
     SOURCE,
@@ -35,7 +35,6 @@ from streams.contracts.state import (
     DeviceState,
     Level,
     Need,
-    OrderLine,
     SensedChannel,
     SkuBook,
     SkuNumber,
@@ -201,18 +200,7 @@ class Store:
         self.commands: Records[str, AnsweredCommand] = Records(
             _named(COMMAND), _decoder(AnsweredCommand)
         )
-        self.order_lines: Records[str, OrderLine] = Records(_named(ORDER_LINE), _decoder(OrderLine))
-        self.demands: Records[tuple[str, str], Demand] = Records(_parts(DEMAND), _decoder(Demand))
-        self.lead_times: Records[tuple[str, ...], LeadTime] = Records(
-            _parts(LEAD_TIME), _decoder(LeadTime)
-        )
-        self.voided: Records[str, Voided] = Records(_named(VOIDED), _decoder(Voided))
-        self.counts: Records[str, CountRecord] = Records(_named(COUNT), _decoder(CountRecord))
-        self.count_lines: Records[str, CountLine] = Records(_named(COUNT_LINE), _decoder(CountLine))
-        self.lot_books: Records[str, LotBook] = Records(_named(LOTS), _decoder(LotBook))
-        self.carried: Records[str, CarriedLots] = Records(_named(CARRIED), _decoder(CarriedLots))
-        self.recalls: Records[str, SkuRecalls] = Records(_named(RECALLS), _decoder(SkuRecalls))
-        self.kpis: Records[tuple[str, str], Kpi] = Records(_parts(KPI), _decoder(Kpi))
+        self._begin_records()
         self._clock_written = Clock()
         self.now_s = 0
         """`second_of` the fold's now: set with it, for every movement asks for it."""
@@ -234,10 +222,30 @@ class Store:
         self.counting: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
         """Counted levels, and what the input in hand moved there: when, how much, by which cause;
         only an aid."""
+        self.waiting: dict[tuple[str, str], None] = {}
+        """Levels that order lines wait for; only an aid."""
         self.skus: dict[str, None] = {}
         """SKUs that have a book in this partition."""
         self.shares = Shares()
         """The same SKUs by when in the day the round comes to them."""
+
+    def _begin_records(self) -> None:
+        """Make the kinds of records that most levels have none of."""
+        self.order_lines: Records[str, OrderLine] = Records(_named(ORDER_LINE), _decoder(OrderLine))
+        self.order_queues: Records[tuple[str, ...], OrderQueue] = Records(
+            _parts(ORDER_QUEUE), _decoder(OrderQueue)
+        )
+        self.demands: Records[tuple[str, str], Demand] = Records(_parts(DEMAND), _decoder(Demand))
+        self.lead_times: Records[tuple[str, ...], LeadTime] = Records(
+            _parts(LEAD_TIME), _decoder(LeadTime)
+        )
+        self.voided: Records[str, Voided] = Records(_named(VOIDED), _decoder(Voided))
+        self.counts: Records[str, CountRecord] = Records(_named(COUNT), _decoder(CountRecord))
+        self.count_lines: Records[str, CountLine] = Records(_named(COUNT_LINE), _decoder(CountLine))
+        self.lot_books: Records[str, LotBook] = Records(_named(LOTS), _decoder(LotBook))
+        self.carried: Records[str, CarriedLots] = Records(_named(CARRIED), _decoder(CarriedLots))
+        self.recalls: Records[str, SkuRecalls] = Records(_named(RECALLS), _decoder(SkuRecalls))
+        self.kpis: Records[tuple[str, str], Kpi] = Records(_parts(KPI), _decoder(Kpi))
 
     @property
     def now_ms(self) -> int:
@@ -359,6 +367,7 @@ class Store:
             self.devices,
             self.commands,
             self.order_lines,
+            self.order_queues,
             self.demands,
             self.lead_times,
             self.voided,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ingest.contracts.counts import CountLineAction, CountLineInput
 from ingest.contracts.demand import PromotionRecord
+from ingest.contracts.order_lines import OrderLineInput
 from ingest.contracts.supply import LaneRecord, SupplierRecord
 from ingest.frames import (
     TAG_DIGEST_BYTES,
@@ -20,7 +21,6 @@ from ingest.frames import (
     CommandVerb,
     InputItem,
     OpeningInput,
-    OrderLineInput,
     PolicyRecord,
     ReadingInput,
     ReferenceEntity,
@@ -196,14 +196,19 @@ def _entity(draw: Random, story: Story, kind: str) -> str:
     return draw.choice([f"{kind}-milk-999", *names[-6:]])
 
 
-def _order(draw: Random, _story: Story) -> InputItem:
+def _order(draw: Random, story: Story) -> InputItem:
     return OrderLineInput(
-        f"o{draw.randint(0, 5)}",
+        f"o{draw.randint(0, 9)}",
         1,
         draw.choice(SKUS),
         draw.choice(SITES),
-        draw.choice(("reserve", "release", "fulfil")),
-        draw.randint(0, 9),
+        draw.choice(("reserve", "reserve", "reserve", "release", "fulfil", "settle")),
+        draw.randint(0, 30),
+        priority=draw.randint(0, 2),
+        need_by_ms=draw.choice((0, 0, story.now_ms + draw.randint(0, 300))),
+        when_short=draw.choice(("", "reserve", "wait", "wait", "refuse")),
+        partial=draw.random() < 0.5,
+        answer=draw.random() < 0.5,
     )
 
 
@@ -277,6 +282,8 @@ def _policy(draw: Random) -> PolicyRecord:
         capacity_units=draw.choice((None, 30)),
         stockout_horizon_ms=draw.choice((None, DAY_MS)),
         demand_trend=draw.choice((None, "none", "damped", "auto")),
+        short_orders=draw.choice((None, "reserve", "wait", "refuse")),
+        reserve_ahead_ms=draw.choice((None, 0, 100)),
         count_tolerance_units=draw.choice((None, None, 2)),
         count_tolerance_permille=draw.choice((None, None, 100)),
         count_tolerance_minor=draw.choice((None, None, 300)),
@@ -341,7 +348,7 @@ _KINDS: Final[tuple[tuple[Callable[[Random, Story], InputItem], int], ...]] = (
     (_command, 7),
     (_void, 2),
     (_count, 4),
-    (_order, 2),
+    (_order, 4),
     (_opening, 1),
     (_reference, 2),
     (_tick, 1),

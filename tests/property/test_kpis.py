@@ -4,8 +4,10 @@ from collections import Counter, defaultdict
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from ingest.frames import CommandInput, OpeningInput, OrderLineInput, ScanInput, TickInput
+from ingest.contracts.order_lines import OrderLineInput
+from ingest.frames import CommandInput, OpeningInput, ScanInput, TickInput
 from streams.contracts.kpis import KPI, Kpi, KpisClosed, KpiSums
 from streams.contracts.ledger import Movement
 from streams.contracts.state import CLOCK, Clock, Level, decode, key
@@ -29,14 +31,29 @@ Key = tuple[str, str]
 
 
 def booked_scripts() -> st.SearchStrategy[list[Step]]:
-    """Return scripts of weeks without sensors and policies: the ledger knows all that matters."""
+    """Return scripts of weeks without sensors and policies: the ledger knows all that matters.
+
+    Order lines are reserved at once; what others ask for is not in the ledger.
+    """
     return st.builds(
         script_of,
         st.integers(0, 2**32),
         st.integers(0, STEPS_MAX),
         st.just(_BOOKED),
         st.just(LONG_PACE_MS),
-    )
+    ).map(_at_once)
+
+
+def _at_once(script: list[Step]) -> list[Step]:
+    return [
+        (
+            after_ms,
+            replace(item, when_short="reserve", need_by_ms=0)
+            if isinstance(item, OrderLineInput)
+            else item,
+        )
+        for after_ms, item in script
+    ]
 
 
 def _kpi(story: Story, level: Level) -> Kpi:

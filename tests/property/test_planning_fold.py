@@ -12,6 +12,12 @@ from ingest.frames import INPUT_FRAMES, CommandInput, FrameCodec, ReferenceInput
 from streams.contracts.alerts import ALERT_INPUT_FRAMES
 from streams.contracts.counts import CountAsked, CountLineAnswered
 from streams.contracts.events import EVENT_FRAMES
+from streams.contracts.orders import (
+    LineAsked,
+    OrderAsked,
+    OrderLineAnswered,
+    OrderLineChanged,
+)
 from streams.contracts.plans import PLAN_FRAMES, ShipmentLine
 from streams.contracts.purchases import PurchaseCommand, PurchaseVerb
 from streams.planning import planning_spec
@@ -114,7 +120,47 @@ ITEMS = st.one_of(
         st.sampled_from([0, 30]),
     ),
 )
-FRAMES = st.lists(st.tuples(TIMES, st.lists(ITEMS, min_size=1, max_size=5)), max_size=12)
+ORDER_IDS = st.sampled_from(["o1", "o2", "o3"])
+ORDER_ITEMS = st.one_of(
+    st.builds(
+        lambda number, verb, name, fulfilment, ttl_ms: OrderAsked(
+            command_id=f"o{number}",
+            verb=verb,
+            order_id=name,
+            actor="ann",
+            lines=[LineAsked("milk", "hub", 4), LineAsked("tea", "hub", 2)],
+            fulfilment=fulfilment,
+            back_order=number % 2 == 0,
+            need_by_ms=number * 1_000,
+            ttl_ms=ttl_ms,
+        ),
+        st.integers(0, 40),
+        st.sampled_from(["place", "place", "fulfil", "cancel"]),
+        ORDER_IDS,
+        st.sampled_from(["whole", "partial"]),
+        st.sampled_from([1, 20_000, 90_000]),
+    ),
+    st.builds(
+        lambda name, number, state, units: OrderLineAnswered(
+            changed=OrderLineChanged(
+                order_id=name,
+                line=number,
+                sku="milk" if number == 1 else "tea",
+                site="hub",
+                state=state,
+                at_ms=0,
+                quantity_units=4,
+                reserved_units=units,
+            )
+        ),
+        ORDER_IDS,
+        st.integers(1, 2),
+        st.sampled_from(["reserved", "reserved", "waiting", "scheduled", "refused", "fulfilled"]),
+        st.integers(0, 4),
+    ),
+)
+EACH = st.lists(ITEMS | ORDER_ITEMS, min_size=1, max_size=5)
+FRAMES = st.lists(st.tuples(TIMES, EACH), max_size=12)
 CUTS = st.lists(st.sampled_from(["nothing", "drain", "restore"]), max_size=60)
 
 

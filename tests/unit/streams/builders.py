@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ingest.contracts.order_lines import OrderLineInput
 from ingest.contracts.supply import LaneRecord
 from ingest.contracts.topics import ALERT_INPUTS, EVENTS, MOVEMENTS, PLANS
 from ingest.frames import (
@@ -13,7 +14,6 @@ from ingest.frames import (
     CommandVerb,
     InputItem,
     OpeningInput,
-    OrderLineInput,
     PolicyRecord,
     ReadingInput,
     ReferenceEntity,

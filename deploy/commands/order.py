@@ -1,0 +1,174 @@
+"""`shelfstream order`: customer orders of one or more lines.
+
+Exit code 0: done, or accepted; 1: refused; 2: it could not be asked; 3: no answer yet, the command
+stands in the log and is pending.
+"""
+
+import asyncio
+import os
+import time
+import uuid
+from typing import Annotated, Any, NoReturn
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from deploy.command_send import send_order
+from deploy.commands.command import (
+    REFUSED_CODE,
+    ActorOption,
+    ReasonOption,
+    answer_sentence,
+    login_name,
+    refusal_sentence,
+)
+from deploy.commands.ledger import moment_ms
+from deploy.ledger_rows import Row, rows_table
+from deploy.order_rows import explained_order, line_of, line_rows, order_rows, orders_of
+from ingest.contracts.order_commands import OrderCommand
+from ingest.contracts.settings import KafkaSettings, load
+from ingest.contracts.topics import EVENTS, PLAN_STATE
+from streams.contracts.events import EVENT_FRAMES
+from streams.contracts.orders import CustomerOrder, OrderChanged, OrderLineChanged
+from streams.engine.adapters.reader import read_topic
+
+HOUR_MS = 3_600_000
+
+app = typer.Typer(no_args_is_help=True, help="Customer orders: place, hand over, cancel, show.")
+
+OrderArgument = Annotated[str, typer.Argument(help="The order's own id.")]
+
+
+@app.callback()
+def order() -> None:
+    """Orders live in the planning fold; their lines are held by the stock fold."""
+
+
+@app.command()
+def place(  # noqa: PLR0917 - typer makes arguments of them
+    order_id: OrderArgument,
+    lines: Annotated[list[str], typer.Argument(help="SKU@SITE=UNITS, one a line.")],
+    priority: Annotated[
+        int, typer.Option("--priority", min=0, help="Scarce stock goes to the highest.")
+    ] = 0,
+    need_by: Annotated[
+        str, typer.Option("--need-by", help="When it is needed: 2026-11-01T08:00, UTC.")
+    ] = "",
+    hours: Annotated[
+        int, typer.Option("--hours", min=1, max=8_784, help="So long it waits for stock.")
+    ] = 168,
+    actor: ActorOption = "",
+    reason: ReasonOption = "",
+    *,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Take what there is; otherwise all or nothing.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Short lines wait for stock.")] = False,
+) -> None:
+    """Place an order: its lines are reserved, all of them or what there is."""
+    try:
+        given = tuple(line_of(text) for text in lines)
+    except ValueError as error:
+        _refuse(str(error))
+    _send(
+        "place",
+        order_id,
+        actor,
+        reason,
+        lines=given,
+        priority=priority,
+        need_by_ms=moment_ms(need_by) if need_by else 0,
+        ttl_ms=hours * HOUR_MS,
+        fulfilment="partial" if partial else "whole",
+        back_order=wait,
+    )
+
+
+@app.command()
+def fulfil(order_id: OrderArgument, actor: ActorOption = "", reason: ReasonOption = "") -> None:
+    """Hand a confirmed order over: its units leave the book."""
+    _send("fulfil", order_id, actor, reason)
+
+
+@app.command()
+def cancel(order_id: OrderArgument, actor: ActorOption = "", reason: ReasonOption = "") -> None:
+    """Cancel an order that was not handed over: all it holds is given back."""
+    _send("cancel", order_id, actor, reason)
+
+
+@app.command()
+def show(
+    order_id: Annotated[str, typer.Argument(help="The order's own id; all if empty.")] = "",
+) -> None:
+    """Show orders, or the lines of one."""
+    found = asyncio.run(_orders(_kafka()))
+    if not order_id:
+        _print("Orders", order_rows(found))
+        return
+    named = [one for one in found if one.order_id == order_id]
+    if not named:
+        _refuse(f"there is no order {order_id}")
+    _print(f"{order_id}: {named[0].state}", line_rows(named[0]))
+
+
+@app.command()
+def explain(order_id: OrderArgument) -> None:
+    """Tell what became of an order and its lines, with the numbers each was decided from."""
+    told = explained_order(asyncio.run(_events(_kafka(), order_id)))
+    if not told:
+        _refuse(f"no event of order {order_id} is in {EVENTS.name}, which is kept for 35 days")
+    for line in told:
+        typer.echo(line)
+
+
+def _send(verb: str, order_id: str, actor: str, reason: str, **fields: Any) -> None:
+    command_id = str(uuid.uuid4())
+    given = {"command_id": command_id, "verb": verb, "order_id": order_id, "reason": reason}
+    try:
+        asked = OrderCommand.model_validate({**given, **fields, "actor": actor or login_name()})
+    except ValidationError as error:
+        _refuse(refusal_sentence(error))
+    now_ms = time.time_ns() // 1_000_000  # noqa: TID251 - a command is a main
+    answer = asyncio.run(send_order(_kafka(), asked, now_ms=now_ms))
+    sentence, code = answer_sentence(answer, command_id)
+    typer.echo(sentence, err=code == REFUSED_CODE)
+    raise typer.Exit(code)
+
+
+def _refuse(sentence: str) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(REFUSED_CODE)
+
+
+async def _orders(kafka: KafkaSettings) -> list[CustomerOrder]:
+    records = []
+    async for batch in read_topic(kafka, PLAN_STATE.name, until_end=True):
+        records += batch
+    return orders_of((record.key, record.value) for record in records)
+
+
+async def _events(kafka: KafkaSettings, order_id: str) -> list[OrderChanged | OrderLineChanged]:
+    found: list[OrderChanged | OrderLineChanged] = []
+    async for batch in read_topic(kafka, EVENTS.name, until_end=True):
+        for record in batch:
+            for event in EVENT_FRAMES.decode(record.value).items if record.value else []:
+                match event:
+                    case OrderChanged() if event.order.order_id == order_id:
+                        found.append(event)
+                    case OrderLineChanged() if event.order_id == order_id:
+                        found.append(event)
+                    case _:
+                        pass
+    return found
+
+
+def _kafka() -> KafkaSettings:
+    return load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
+
+
+def _print(title: str, rows: list[Row]) -> None:
+    if rows:
+        Console().print(rows_table(title, rows))
+    else:
+        typer.echo(f"{title}: nothing")

@@ -1,0 +1,115 @@
+"""Customer orders as rows and sentences for people. Pure."""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from deploy.ledger_rows import Row
+from ingest.contracts.order_commands import OrderCommandLine
+from streams.availability import Promise
+from streams.contracts.orders import ORDER, CustomerOrder, OrderChanged, OrderLineChanged
+from streams.contracts.state import SEPARATOR
+
+_PREFIX: Final = f"{ORDER}{SEPARATOR}".encode()
+_DECODER = msgspec.msgpack.Decoder(CustomerOrder)
+
+
+def line_of(text: str) -> OrderCommandLine:
+    """Return the line that `SKU@SITE=UNITS` means.
+
+    Raises:
+        ValueError: The text has not that form; a field that is wrong is named (pydantic).
+    """
+    place, equals, units = text.rpartition("=")
+    sku, at, site = place.rpartition("@")
+    if not (equals and at and units.isascii() and units.isdigit()):
+        raise ValueError(f"{text!r} is no line such as MILK@S-1=4")
+    return OrderCommandLine(sku=sku, site=site, quantity_units=int(units))
+
+
+def orders_of(records: Iterable[tuple[bytes | None, bytes | None]]) -> list[CustomerOrder]:
+    """Return the orders in records of `shelfstream.plan-state`, the newest first."""
+    found = {raw: value for raw, value in records if raw is not None and raw.startswith(_PREFIX)}
+    orders = [_DECODER.decode(value) for value in found.values() if value is not None]
+    return sorted(orders, key=lambda one: (-one.placed_at_ms, one.order_id))
+
+
+def order_rows(orders: Iterable[CustomerOrder]) -> list[Row]:
+    """Return a row for each order."""
+    return [
+        {
+            "order": order.order_id,
+            "state": order.state,
+            "priority": order.priority,
+            "need_by": _time(order.need_by_ms) if order.need_by_ms else "now",
+            "reserved": sum(line.reserved_units for line in order.lines),
+            "wanted": sum(line.quantity_units for line in order.lines),
+            "placed_by": order.placed_by,
+            "reason": order.reason,
+        }
+        for order in orders
+    ]
+
+
+def line_rows(order: CustomerOrder) -> list[Row]:
+    """Return a row for each line of an order."""
+    return [
+        {
+            "line": number,
+            "sku": line.sku,
+            "site": line.site,
+            "state": line.state,
+            "reserved": line.reserved_units,
+            "wanted": line.quantity_units,
+            "reason": line.reason,
+        }
+        for number, line in enumerate(order.lines, 1)
+    ]
+
+
+def explained_order(events: Sequence[OrderChanged | OrderLineChanged]) -> list[str]:
+    """Return the lines that explain an order, from its own events, by time."""
+    lines: list[str] = []
+    for event in sorted(events, key=lambda one: one.at_ms):
+        if isinstance(event, OrderChanged):
+            order = event.order
+            why = f": {order.reason}" if order.reason else ""
+            lines.append(f"{_time(event.at_ms)} {order.state}, by {event.actor or 'rule'}{why}")
+            continue
+        why = f": {event.reason}" if event.reason else ""
+        lines.append(
+            f"{_time(event.at_ms)} line {event.line}, {event.sku} at {event.site} {event.state},"
+            f" {event.reserved_units} of {event.quantity_units} units held{why}"
+        )
+        if event.decided_from:
+            numbers = ", ".join(f"{name} {value}" for name, value in event.decided_from.items())
+            lines.append(f"  decided from {numbers}")
+    return lines
+
+
+def promise_lines(promise: Promise, sku: str, site: str, by: str) -> list[str]:
+    """Return what may be promised, and the numbers behind it."""
+    named = ", ".join(f"{name} {value}" for name, value in promise.numbers.items())
+    when = f"by {by}" if by else "now"
+    lines = [
+        f"{sku} at {site}: {promise.promise_units} units can be promised {when}",
+        (
+            f"  free {promise.free_units} + arriving by then {promise.arriving_units}"
+            f" - owed to lines that wait {promise.waiting_units}"
+            f" - due to scheduled lines {promise.scheduled_units}"
+        ),
+        f"  free is of {named}",
+    ]
+    lines += [
+        f"  {one.units} of {one.cause} expected {_time(one.at_ms)}" for one in promise.arrivals
+    ]
+    if promise.undated_units:
+        lines.append(f"  {promise.undated_units} on order, nobody knows for when: not counted")
+    return lines
+
+
+def _time(at_ms: int) -> str:
+    moment = dt.datetime.fromtimestamp(at_ms / 1_000, tz=dt.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
