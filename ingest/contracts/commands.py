@@ -82,6 +82,12 @@ class Command(BaseModel):
             raise ValueError("void_movement, and nothing else, takes the movements of a scan")
         return self
 
+    @model_validator(mode="after")
+    def _said_why(self) -> "Command":
+        if self.verb == "release_buffer" and not self.reason.strip():
+            raise ValueError("release_buffer takes a reason: it is released only on purpose")
+        return self
+
 
 def command_sku(command: Command) -> str:
     """Return the SKU that a command is about, which names its partition."""

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+OrderAction = Literal["reserve", "release", "fulfil", "settle"]
 ShortOrders = Literal["reserve", "wait", "refuse"]
 """What becomes of a line that finds too little available."""
 
@@ -15,7 +16,7 @@ class OrderLineInput(msgspec.Struct, frozen=True, array_like=True, tag=10, gc=Fa
     line: int
     sku: str
     site: str
-    action: Literal["reserve", "release", "fulfil", "settle"]
+    action: OrderAction
     """`settle`: wait no longer, and keep what is reserved."""
     quantity_units: int
     actor: str = ""

@@ -240,8 +240,7 @@ class Policy(ReferenceModel):
     handling_cost_minor: Money | None = None
     """Cost of handling one base unit of a transfer, beside the lane's."""
     cross_dock: bool | None = None
-    """What comes in at a site is sent on to who requested it there, before put-away. Said
-    nowhere: no."""
+    """What comes in goes on to who requested it there, before put-away. Said nowhere: no."""
     auto_value_minor_max: Money | None = None
     """With `auto_within_limits`, transfers of more value wait for a person, too."""
     auto_units_day_max: Units | None = None
@@ -249,11 +248,9 @@ class Policy(ReferenceModel):
     auto_value_minor_day_max: Money | None = None
     """The same in money."""
     short_orders: ShortOrders | None = None
-    """What becomes of an order line that finds too little available: `reserve` it all the same
-    (available goes below zero), let it `wait` its turn, or `refuse` it. Said nowhere: `reserve`."""
+    """`reserve` a short order line all the same, let it `wait`, `refuse` it. Unsaid: `reserve`."""
     reserve_ahead_ms: DurationMs | None = None
-    """An order line takes stock so long before the date it is needed by, and not sooner. Said
-    nowhere: 7 days."""
+    """So long before its date an order line takes stock. Said nowhere: 7 days."""
 
     demand_trend: DemandTrend | None = None
     """Expected demand goes on rising or falling, ever less so (`damped`); `auto`: where

@@ -8,7 +8,7 @@ from ingest.frames import FrameCodec
 from streams.contracts.counts import CountLineChanged, CountSessionChanged
 from streams.contracts.kpis import KpisClosed
 from streams.contracts.lots import LotHeld
-from streams.contracts.orders import OrderChanged, OrderLineChanged
+from streams.contracts.orders import BufferReleased, OrderChanged, OrderLineChanged
 from streams.contracts.purchases import PurchaseOrder
 from streams.contracts.state import BreachKind, Need, Transfer
 
@@ -196,6 +196,7 @@ StreamEvent = (
     | KpisClosed
     | OrderLineChanged
     | OrderChanged
+    | BufferReleased
 )
 
 EVENT_FRAMES: Final[FrameCodec[StreamEvent]] = FrameCodec(StreamEvent)

@@ -86,6 +86,20 @@ class OrderLineChanged(msgspec.Struct, frozen=True, array_like=True, tag=80, kw_
     reason: str = ""
 
 
+class BufferReleased(msgspec.Struct, frozen=True, array_like=True, tag=84, kw_only=True):
+    """Units of an emergency buffer became available, on purpose."""
+
+    command_id: str
+    sku: str
+    site: str
+    at_ms: int
+    released_units: int
+    left_units: int
+    """What the buffer still holds."""
+    actor: str
+    reason: str
+
+
 class OrderLineAnswered(msgspec.Struct, frozen=True, array_like=True, tag=82, kw_only=True):
     """What the stock fold tells an order of one of its lines."""
 

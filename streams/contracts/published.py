@@ -92,6 +92,7 @@ PUBLISHED: Final[dict[str, tuple[type[msgspec.Struct], ...]]] = {
         counts.CountSessionChanged,
         orders.OrderLineChanged,
         orders.OrderChanged,
+        orders.BufferReleased,
         events.PurchaseChanged,
         lots.LotHeld,
         kpis.KpisClosed,

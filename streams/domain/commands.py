@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from ingest.frames import CommandInput
 from streams.contracts.events import CommandAccepted, CommandRefused
+from streams.contracts.orders import BufferReleased
 from streams.contracts.state import TRANSFER_OPEN, AnsweredCommand, Level, Transfer, TransferState
 from streams.domain import holds, needs, sensing, transfers, voids
 from streams.domain.store import Store
@@ -171,8 +172,21 @@ def _release_buffer(store: Store, command: CommandInput) -> Answer:
         return Refusal("there is no buffer to release")
     if command.quantity_units > level.buffer_units:
         return Refusal(f"the buffer holds only {level.buffer_units} units")
-    level.buffer_units -= command.quantity_units or level.buffer_units
+    released_units = command.quantity_units or level.buffer_units
+    level.buffer_units -= released_units
     store.touch_level(level)
+    store.outbox.events.append(
+        BufferReleased(
+            command_id=command.command_id,
+            sku=level.sku,
+            site=level.site,
+            at_ms=store.now_ms,
+            released_units=released_units,
+            left_units=level.buffer_units,
+            actor=command.actor,
+            reason=command.reason,
+        )
+    )
     return Done(command.entity_id or f"{command.sku}@{command.site}")
 
 

@@ -7,11 +7,11 @@ line is reserved in full; if one is refused, or its time is over first, all othe
 """
 
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final
 
 from msgspec.structs import replace
 
-from ingest.contracts.order_lines import OrderLineInput
+from ingest.contracts.order_lines import OrderAction, OrderLineInput
 from ingest.contracts.topics import ALERT_INPUTS, DAY_MS, EVENTS, INPUTS
 from ingest.frames import INPUT_FRAMES
 from ingest.partitions import partition_of
@@ -37,8 +37,6 @@ _TIMER: Final = f"{ORDER}/"
 _COLLECTING: Final = frozenset({"reserving", "scheduled", "back_ordered"})
 _OPEN: Final = _COLLECTING | {"confirmed", "fulfilling"}
 _DONE_LINES: Final = frozenset({"refused", "released", "fulfilled"})
-
-LineAction = Literal["reserve", "release", "fulfil", "settle"]
 
 
 class OrderSagas:
@@ -234,7 +232,7 @@ class OrderSagas:
         )
         self._raise(raised, site)
 
-    def _ask_line(self, order: CustomerOrder, number: int, action: LineAction) -> None:
+    def _ask_line(self, order: CustomerOrder, number: int, action: OrderAction) -> None:
         line = order.lines[number - 1]
         units = line.reserved_units if action == "fulfil" else line.quantity_units
         asked = OrderLineInput(

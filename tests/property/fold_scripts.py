@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ingest.contracts.counts import CountLineAction, CountLineInput
 from ingest.contracts.demand import PromotionRecord
-from ingest.contracts.order_lines import OrderLineInput
+from ingest.contracts.order_lines import OrderAction, OrderLineInput
 from ingest.contracts.supply import LaneRecord, SupplierRecord
 from ingest.frames import (
     TAG_DIGEST_BYTES,
@@ -33,6 +33,7 @@ from ingest.frames import (
     TickInput,
 )
 from streams.contracts.counts import COUNT_LINE, CountLine
+from streams.contracts.orders import ORDER_LINE
 from streams.contracts.state import NEED, TRANSFER, decode, key_parts
 from streams.domain.days import DAY_MS
 from streams.scan_movements import ScanFinder, lead_of, voided_movement
@@ -196,13 +197,23 @@ def _entity(draw: Random, story: Story, kind: str) -> str:
     return draw.choice([f"{kind}-milk-999", *names[-6:]])
 
 
+_ORDER_ACTIONS: Final[tuple[OrderAction, ...]] = (
+    *("reserve", "reserve", "reserve", "release", "fulfil", "settle"),
+)
+
+
 def _order(draw: Random, story: Story) -> InputItem:
+    order_id, sku, site = f"o{draw.randint(0, 9)}", draw.choice(SKUS), draw.choice(SITES)
+    action = draw.choice(_ORDER_ACTIONS)
+    known = sorted(raw for raw in story.state if key_parts(raw)[0] == ORDER_LINE)
+    if action != "reserve" and known and draw.random() < 0.8:
+        _, order_id, _, sku, site = key_parts(draw.choice(known))
     return OrderLineInput(
-        f"o{draw.randint(0, 9)}",
+        order_id,
         1,
-        draw.choice(SKUS),
-        draw.choice(SITES),
-        draw.choice(("reserve", "reserve", "reserve", "release", "fulfil", "settle")),
+        sku,
+        site,
+        action,
         draw.randint(0, 30),
         priority=draw.randint(0, 2),
         need_by_ms=draw.choice((0, 0, story.now_ms + draw.randint(0, 300))),

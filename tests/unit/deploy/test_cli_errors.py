@@ -56,7 +56,7 @@ def shelfstream(
         ("catalog", "show", "sku"),
         ("stock", "import", "opening.csv"),
         ("command", "approve", "transfer-TEA-1"),
-        ("command", "release-buffer", "TEA", "A"),
+        ("command", "release-buffer", "TEA", "A", "--reason", "flood"),
     ],
     ids=" ".join,
 )

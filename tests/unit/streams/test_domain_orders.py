@@ -7,7 +7,7 @@ import pytest
 from ingest.contracts.order_lines import OrderLineInput
 from ingest.frames import PolicyRecord
 from streams.contracts.kpis import KPI, Kpi
-from streams.contracts.orders import ORDER_QUEUE, OrderLineChanged
+from streams.contracts.orders import ORDER_QUEUE, BufferReleased, OrderLineChanged
 from streams.contracts.state import decode, key
 from streams.domain.order_queues import WAITING_MAX
 from tests.unit.streams.builders import SHOP, SKU, Story, command, opening, reference, scan
@@ -72,6 +72,9 @@ def test_buffer_and_planned_transfers_are_not_promised() -> None:
     assert _states(story) == {"o1": ("reserved", 9)}
     [*_, event] = story.events(OrderLineChanged)
     assert event.decided_from["buffer_units"] == 1
+    [released] = story.events(BufferReleased)
+    assert (released.released_units, released.left_units) == (5, 1)
+    assert (released.actor, released.reason) == ("ann", "shop is empty")
 
 
 def test_a_calm_level_still_serves_whoever_waits() -> None:
