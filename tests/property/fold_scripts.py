@@ -216,7 +216,7 @@ def _order(draw: Random, story: Story) -> InputItem:
         action,
         draw.randint(0, 30),
         priority=draw.randint(0, 2),
-        need_by_ms=draw.choice((0, 0, story.now_ms + draw.randint(0, 300))),
+        need_by_ms=draw.choice((0, 0, story.now_ms + draw.choice((200, 8 * DAY_MS)))),
         when_short=draw.choice(("", "reserve", "wait", "wait", "refuse")),
         partial=draw.random() < 0.5,
         answer=draw.random() < 0.5,
