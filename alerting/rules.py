@@ -21,6 +21,7 @@ _TITLES: Final = {
     "count_waiting": "Count to approve",
     "lot_recalled": "Lot recalled",
     "back_order": "Order waits for stock",
+    "serial_twice": "Serial number twice",
 }
 
 

@@ -6,16 +6,15 @@ from typing import Final, TypeVar
 import msgspec
 
 from ingest.catalog_changes import Change
+from ingest.contracts.alert_reference import AlertRule, NotificationChannel
 from ingest.contracts.demand import PromotionRecord
 from ingest.contracts.demand_reference import Promotion
 from ingest.contracts.reference import (
     VERSION_KEY,
-    AlertRule,
     CatalogVersion,
     Entity,
     Installation,
     Network,
-    NotificationChannel,
     Policy,
     Site,
     Sku,

@@ -16,6 +16,7 @@ from ingest.contracts.topics import DAY_MS
 
 _LOT: Final = "10"
 _EXPIRY: Final = "17"
+_SERIAL: Final = "21"
 _COUNT: Final = "37"
 _NET_WEIGHT_KG: Final = "310"
 _EPOCH_DAY: Final = dt.date(1970, 1, 1).toordinal()
@@ -34,6 +35,8 @@ class Barcode:
     lot: str = ""
     expires_at_ms: int = 0
     """End of the expiry day, UTC (AI 17); 0 where it is not given."""
+    serial: str = ""
+    """Serial number of this one item (AI 21)."""
 
 
 def barcode_read(content: str) -> Barcode | str:
@@ -64,11 +67,13 @@ def gtin14_of(gtin: str) -> str | None:
 
 
 def _message_read(gtin14: str, message: GS1Message) -> Barcode | str:
-    count, weight_g, lot, expires_at_ms = 1, 0, "", 0
+    count, weight_g, lot, expires_at_ms, serial = 1, 0, "", 0, ""
     for element in message.element_strings:
         code = element.ai.ai
         if code == _LOT:
             lot = element.value
+        elif code == _SERIAL:
+            serial = element.value
         elif code == _EXPIRY and element.date is not None:
             expires_at_ms = (element.date.toordinal() - _EPOCH_DAY + 1) * DAY_MS
         elif code == _COUNT:
@@ -78,7 +83,7 @@ def _message_read(gtin14: str, message: GS1Message) -> Barcode | str:
             if grams != int(grams):
                 return f"a net weight of {element.decimal} kg is no whole number of grams"
             weight_g = int(grams)
-    return Barcode(gtin14, count, weight_g, lot, expires_at_ms)
+    return Barcode(gtin14, count, weight_g, lot, expires_at_ms, serial)
 
 
 def _sentence(text: str) -> str:

@@ -71,6 +71,7 @@ NegativeStock = Literal["refuse", "flag", "allow"]
 PolicyScope = Literal["network", "site", "category", "sku", "sku_site"]
 Thresholds = Literal["fixed", "computed"]
 LotTracking = Literal["none", "lots"]
+SerialTwice = Literal["flag", "refuse"]
 
 
 class ReadingInput(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
@@ -126,6 +127,7 @@ class ScanInput(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
     """Cost of one base unit on a receipt; -1 where unknown."""
     expires_at_ms: int = 0
     """End of the lot's expiry day, from the barcode; 0 where unknown."""
+    serial: str = ""
 
 
 class StatusInput(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
@@ -260,6 +262,8 @@ class PolicyRecord(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False
     demand_trend: DemandTrend | None = None
     short_orders: ShortOrders | None = None
     reserve_ahead_ms: int | None = None
+    serials_max: int | None = None
+    serial_twice: SerialTwice | None = None
 
 
 ReferenceEntity = (

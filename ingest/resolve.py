@@ -174,6 +174,10 @@ class Resolver:
             limit = found.quantity_units_max
             detail = f"{quantity_units} base units of {found.sku}, at most {limit} are allowed"
             return "absurd_value", detail
+        serial = event.serial or found.serial
+        if serial and abs(event.quantity) != 1:
+            detail = f"serial number {serial} is of one item, and not of {event.quantity}"
+            return "absurd_value", detail
         observed_at_ms = self._clocks.corrected_ms(
             device, event.observed_at_ms, event.historical, received_at_ms
         )
@@ -193,7 +197,8 @@ class Resolver:
             event.counterpart_site,
             event.order_id,
             event.unit_cost_minor,
-            found.expires_at_ms,
+            event.expires_at_ms or found.expires_at_ms,
+            serial,
         )
         out.append((partition_of(found.sku, self._partition_count), item))
         return None
@@ -248,22 +253,23 @@ class Resolver:
         limit = entry.quantity_units_max if entry else QUANTITY_UNITS_MAX
         weighed = read.weight_g > 0 and entry is not None and entry.base_unit == "g"
         units = read.weight_g if weighed else article.units
-        return _Found(article.sku, units * read.count, limit, read.lot, read.expires_at_ms)
+        return _Found(article.sku, units * read.count, limit, read)
 
 
 class _Found:
     """The article of a scan, and how many of its base units one of what was scanned is."""
 
-    __slots__ = ("expires_at_ms", "lot", "quantity_units_max", "sku", "units")
+    __slots__ = ("expires_at_ms", "lot", "quantity_units_max", "serial", "sku", "units")
 
     def __init__(
-        self, sku: str, units: int, quantity_units_max: int, lot: str = "", expires_at_ms: int = 0
+        self, sku: str, units: int, quantity_units_max: int, read: Barcode | None = None
     ) -> None:
         self.sku = sku
         self.units = units
         self.quantity_units_max = quantity_units_max
-        self.lot = lot
-        self.expires_at_ms = expires_at_ms
+        self.lot = read.lot if read is not None else ""
+        self.expires_at_ms = read.expires_at_ms if read is not None else 0
+        self.serial = read.serial if read is not None else ""
 
 
 def _payload(event: wire.Reading) -> tuple[ReadingKind, int, bytes]:

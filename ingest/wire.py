@@ -94,6 +94,8 @@ class Scan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     counterpart_site: Text = ""
     order_id: Text = ""
     unit_cost_minor: Annotated[int, msgspec.Meta(ge=-1, le=2**53 - 1)] = -1
+    expires_at_ms: TimeMs = 0
+    serial: Annotated[str, msgspec.Meta(max_length=20)] = ""
 
     def __post_init__(self) -> None:
         """Refuse a scan of no article or of several, and a negative one that does not adjust.

@@ -3,14 +3,13 @@
 from collections.abc import Iterable
 from typing import Final
 
+from ingest.contracts.alert_reference import AlertRule, NotificationChannel
 from ingest.contracts.reference import (
-    AlertRule,
     CatalogFile,
     ChannelAssignment,
     Device,
     Gtin,
     Network,
-    NotificationChannel,
     Policy,
     Site,
     Sku,

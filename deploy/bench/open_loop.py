@@ -13,13 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from ingest.contracts.alert_reference import AlertRule, NotificationChannel
 from ingest.contracts.reference import (
-    AlertRule,
     CatalogFile,
     ChannelAssignment,
     Device,
     Network,
-    NotificationChannel,
     Policy,
     Site,
     Sku,

@@ -16,7 +16,7 @@ BATCH_EVENTS_MAX: Final = 1_000
 PAYLOAD_BYTES_MAX: Final = 1024 * 1024
 IDENTIFIER_LENGTH_MAX: Final = 128
 LOT_LENGTH_MAX: Final = 20
-"""What GS1 allows."""
+"""What GS1 allows, for serial numbers too."""
 QUANTITY_UNITS_MAX: Final = 1_000_000
 """A scan may not claim more; a catalogue may set a lower limit for a SKU."""
 WEIGHT_G_MAX: Final = 10_000_000
@@ -90,6 +90,10 @@ class Scan(_Wire):
     counterpart_site: str = Field(default="", max_length=IDENTIFIER_LENGTH_MAX)
     order_id: str = Field(default="", max_length=IDENTIFIER_LENGTH_MAX)
     unit_cost_minor: Annotated[int, Field(ge=-1, le=2**53 - 1)] = -1
+    expires_at_ms: TimeMs = 0
+    """End of the last day on which the lot may be sold; 0: what the barcode says, or unknown."""
+    serial: str = Field(default="", max_length=LOT_LENGTH_MAX)
+    """Serial number of the one item that was scanned."""
 
     @model_validator(mode="after")
     def _checked(self) -> "Scan":

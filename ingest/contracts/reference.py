@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
+from ingest.contracts.alert_reference import AlertRule, NotificationChannel
 from ingest.contracts.counts import CountSensed
 from ingest.contracts.demand import DemandTrend
 from ingest.contracts.demand_reference import Promotion
@@ -36,6 +37,7 @@ from ingest.frames import (
     LotTracking,
     NegativeStock,
     PolicyScope,
+    SerialTwice,
     Thresholds,
     Witness,
 )
@@ -49,14 +51,11 @@ NETWORK_KEY: Final = "network"
 
 GTINS_MAX: Final = 32
 CHANNELS_MAX: Final = 256
+"""Of one device."""
 PROMOTIONS_MAX: Final = 4_096
+SERIALS_MAX: Final = 4_096
 ASSIGNMENTS_MAX: Final = 16_384
 """Versions of all channels of one device together."""
-
-SecretReference = Annotated[
-    str, Field(max_length=1_024, pattern=r"^([A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f]+)$")
-]
-"""Name of an environment variable, or `file:` and a path, that holds the secret."""
 
 
 class Network(ReferenceModel):
@@ -251,6 +250,12 @@ class Policy(ReferenceModel):
     """`reserve` a short order line all the same, let it `wait`, `refuse` it. Unsaid: `reserve`."""
     reserve_ahead_ms: DurationMs | None = None
     """So long before its date an order line takes stock. Said nowhere: 7 days."""
+    serials_max: Annotated[int, Field(ge=0, le=SERIALS_MAX)] | None = None
+    """Serial numbers remembered of an article at a site: so many that are there, so many that left.
+    0 or said nowhere: none."""
+    serial_twice: SerialTwice | None = None
+    """An item that is received or leaves twice is told; `refuse`: and it moves no stock. Said
+    nowhere: `flag`."""
 
     demand_trend: DemandTrend | None = None
     """Expected demand goes on rising or falling, ever less so (`damped`); `auto`: where
@@ -268,27 +273,6 @@ class Policy(ReferenceModel):
             if None not in (least, most) and least > most:
                 raise ValueError(f"{least_name} {least} is above {most_name} {most}")
         return self
-
-
-class NotificationChannel(ReferenceModel):
-    """A way to tell people; the apprise URL itself stays where the sender runs."""
-
-    channel: Identifier
-    url_variable: SecretReference
-    enabled: bool = True
-
-
-class AlertRule(ReferenceModel):
-    """Which alerts go to which channels; empty kinds or sites match all."""
-
-    rule: Identifier
-    channels: Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=CHANNELS_MAX)]
-    kinds: tuple[Code, ...] = ()
-    sites: tuple[Identifier, ...] = ()
-    severity_min: Literal["info", "warning", "critical"] = "info"
-    repeat_ms: DurationMs = 0
-    """Told again this often while open and not acknowledged; 0 for never."""
-    clear_notice: bool = True
 
 
 class Installation(ReferenceModel):

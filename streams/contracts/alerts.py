@@ -26,6 +26,7 @@ ALERT_KINDS: Final[tuple[str, ...]] = (
     "purchase_late",
     "lot_recalled",
     "back_order",
+    "serial_twice",
 )
 """All that the folds raise. Records keep a plain text: an older reader takes a newer kind."""
 

@@ -10,6 +10,7 @@ from streams.contracts.kpis import KpisClosed
 from streams.contracts.lots import LotHeld
 from streams.contracts.orders import BufferReleased, OrderChanged, OrderLineChanged
 from streams.contracts.purchases import PurchaseOrder
+from streams.contracts.serials import SerialFlagged
 from streams.contracts.state import BreachKind, Need, Transfer
 
 
@@ -197,6 +198,7 @@ StreamEvent = (
     | OrderLineChanged
     | OrderChanged
     | BufferReleased
+    | SerialFlagged
 )
 
 EVENT_FRAMES: Final[FrameCodec[StreamEvent]] = FrameCodec(StreamEvent)

@@ -8,6 +8,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from streams.contracts.serials import SERIALS, SerialBook
+
 LOTS_MAX: Final = 64
 """Lots of one SKU at one site that are told apart; what is above stands in the unknown rest."""
 RECALLS_MAX: Final = 256
@@ -110,3 +112,11 @@ LOTS: Final = "lots"
 CARRIED: Final = "carried"
 RECALLS: Final = "recalls"
 """Kinds of state keys: of SKU and site, of a transfer, of a SKU."""
+
+LOT_STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
+    LOTS: LotBook,
+    CARRIED: CarriedLots,
+    RECALLS: SkuRecalls,
+    SERIALS: SerialBook,
+}
+"""The struct behind each kind of key."""

@@ -23,6 +23,7 @@ from streams.contracts import (
     orders,
     plans,
     purchases,
+    serials,
     state,
     voids,
 )
@@ -76,6 +77,7 @@ PUBLISHED: Final[dict[str, tuple[type[msgspec.Struct], ...]]] = {
         kpis.Kpi,
         orders.OrderLine,
         orders.OrderQueue,
+        serials.SerialBook,
     ),
     "shelfstream.movements": (ledger.Movement,),
     "shelfstream.events": (
@@ -96,6 +98,7 @@ PUBLISHED: Final[dict[str, tuple[type[msgspec.Struct], ...]]] = {
         events.PurchaseChanged,
         lots.LotHeld,
         kpis.KpisClosed,
+        serials.SerialFlagged,
     ),
     "shelfstream.plan-state": (
         plans.Shipment,

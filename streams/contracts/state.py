@@ -15,7 +15,7 @@ from ingest.frames import NetworkRecord, PolicyRecord, SiteRecord, SkuRecord
 from streams.contracts.counts import COUNT, COUNT_LINE, CountLine, CountRecord
 from streams.contracts.demand import Demand, LeadTime
 from streams.contracts.kpis import KPI, Kpi
-from streams.contracts.lots import CARRIED, LOTS, RECALLS, CarriedLots, LotBook, SkuRecalls
+from streams.contracts.lots import LOT_STRUCTS
 from streams.contracts.orders import ORDER_LINE, ORDER_QUEUE, OrderLine, OrderQueue
 from streams.contracts.shelf import LoadCell, TagRound
 from streams.contracts.voids import VOIDED, Voided
@@ -310,10 +310,8 @@ STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
     VOIDED: Voided,
     COUNT: CountRecord,
     COUNT_LINE: CountLine,
-    LOTS: LotBook,
-    CARRIED: CarriedLots,
-    RECALLS: SkuRecalls,
     KPI: Kpi,
+    **LOT_STRUCTS,
 }
 """The struct behind each kind of key; `reference` records are a tagged union, see `Reference`."""
 

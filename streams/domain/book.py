@@ -181,7 +181,7 @@ def negative_flags(store: Store, level: Level, quantity_units: int) -> list[str]
     return [NEGATIVE] if flagged else []
 
 
-def post_refused(store: Store, level: Level, scan: ScanInput) -> None:
+def post_refused(store: Store, level: Level, scan: ScanInput, flag: str = REFUSED_NEGATIVE) -> None:
     """Leave the trace of a refused scan."""
     post(
         store,
@@ -193,7 +193,7 @@ def post_refused(store: Store, level: Level, scan: ScanInput) -> None:
         effective_at_ms=scan.observed_at_ms,
         transfer_id=scan.transfer_id,
         lot=scan.lot,
-        flags=[REFUSED_NEGATIVE],
+        flags=[flag],
     )
 
 

@@ -25,6 +25,7 @@ from ingest.frames import (
     NegativeStock,
     NetworkRecord,
     PolicyRecord,
+    SerialTwice,
     SiteRecord,
     SkuRecord,
     Thresholds,
@@ -97,6 +98,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     demand_trend: DemandTrend = "none"
     short_orders: ShortOrders = "reserve"
     reserve_ahead_ms: int = RESERVE_AHEAD_MS_DEFAULT
+    serials_max: int = 0
+    serial_twice: SerialTwice = "flag"
     threshold_number: int = 0
     """Of the computed threshold that stands in `min_units` and `max_units`; 0 for the policy's."""
     foretold_units: int | None = None
@@ -150,6 +153,7 @@ class Catalogue:
         self.policies: dict[PolicyKey, PolicyRecord] = {}
         self.lot_policies: set[PolicyKey] = set()
         """Policies that track lots: without any, nothing has to be asked."""
+        self.serial_policies: set[PolicyKey] = set()
         self._lanes: dict[str, dict[str, LaneRecord]] = {}
         self._changes: dict[bytes, bytes | None] = {}
 
@@ -235,6 +239,9 @@ class Catalogue:
             self.lot_policies.discard(policy_key(record))
             if record.lot_tracking == "lots" and not removed:
                 self.lot_policies.add(policy_key(record))
+            self.serial_policies.discard(policy_key(record))
+            if record.serials_max and not removed:
+                self.serial_policies.add(policy_key(record))
 
 
 def policy_key(policy: PolicyRecord) -> PolicyKey:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ingest.contracts.demand import PromotionRecord
 from ingest.frames import PolicyRecord, ReferenceInput, SkuRecord
-from streams.domain import expiry
+from streams.domain import expiry, serials
 from streams.domain.reviews import review
 from streams.domain.store import Store
 
@@ -17,12 +17,15 @@ def apply_reference(store: Store, reference: ReferenceInput) -> None:
     if isinstance(entity, SkuRecord):
         _apply_sku(store, entity, removed=reference.removed)
         return
-    tracked_lots = bool(store.catalogue.lot_policies)
+    kept_lots = bool(store.catalogue.lot_policies)
+    kept_serials = bool(store.catalogue.serial_policies)
     store.catalogue.set(entity, removed=reference.removed)
     if isinstance(entity, PolicyRecord):
         for sku_site in concerned(store, entity):
-            if tracked_lots:
+            if kept_lots:
                 expiry.follow_policy(store, *sku_site)
+            if kept_serials:
+                serials.follow_policy(store, *sku_site)
             review(store, *sku_site, "policy")
             store.touched[sku_site] = None
     elif isinstance(entity, PromotionRecord):
@@ -68,4 +71,5 @@ def _apply_sku(store: Store, record: SkuRecord, *, removed: bool) -> None:
         store.catalogue.cached_rules.pop((record.sku, site), None)
         if (before.category, before.pack_units) != (after.category, after.pack_units):
             expiry.follow_policy(store, record.sku, site)
+            serials.follow_policy(store, record.sku, site)
             store.touched[record.sku, site] = None

@@ -5,7 +5,7 @@ from typing import Final
 
 from ingest.frames import ScanInput
 from streams.contracts.ledger import scan_cause
-from streams.domain import book, carriage, counts, crossdock, needs
+from streams.domain import book, carriage, counts, crossdock, needs, serials
 from streams.domain.store import Store
 from streams.domain.windows import SourceLanes
 
@@ -22,7 +22,8 @@ def apply_scan(store: Store, scan: ScanInput) -> None:
     admission = lanes.admit(scan.boot, scan.seq, historical=scan.historical, now_ms=now_ms)
     if admission == "new":
         store.sources.dirty[source] = None
-        _ACTIONS[scan.action](store, scan)
+        if not scan.serial or serials.admit(store, scan):
+            _ACTIONS[scan.action](store, scan)
     elif admission == "too_old":
         store.outbox.too_old(scan, now_ms)
 

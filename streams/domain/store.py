@@ -17,6 +17,7 @@ from streams.contracts.demand import Demand, LeadTime
 from streams.contracts.kpis import KPI, Kpi
 from streams.contracts.lots import CARRIED, LOTS, RECALLS, CarriedLots, LotBook, SkuRecalls
 from streams.contracts.orders import ORDER_LINE, ORDER_QUEUE, OrderLine, OrderQueue
+from streams.contracts.serials import SERIALS, SerialBook
 from streams.contracts.state import (
     CLOCK,
     COMMAND,
@@ -244,6 +245,7 @@ class Store:
         self.count_lines: Records[str, CountLine] = Records(_named(COUNT_LINE), _decoder(CountLine))
         self.lot_books: Records[str, LotBook] = Records(_named(LOTS), _decoder(LotBook))
         self.carried: Records[str, CarriedLots] = Records(_named(CARRIED), _decoder(CarriedLots))
+        self.serials: Records[str, SerialBook] = Records(_named(SERIALS), _decoder(SerialBook))
         self.recalls: Records[str, SkuRecalls] = Records(_named(RECALLS), _decoder(SkuRecalls))
         self.kpis: Records[tuple[str, str], Kpi] = Records(_parts(KPI), _decoder(Kpi))
 
@@ -377,4 +379,5 @@ class Store:
             self.carried,
             self.recalls,
             self.kpis,
+            self.serials,
         )

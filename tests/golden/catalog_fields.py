@@ -7,14 +7,13 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from ingest.catalog_openings import Opening
+from ingest.contracts.alert_reference import AlertRule, NotificationChannel
 from ingest.contracts.demand_reference import Promotion
 from ingest.contracts.reference import (
-    AlertRule,
     ChannelAssignment,
     Device,
     Gtin,
     Network,
-    NotificationChannel,
     Policy,
     Site,
     Sku,

@@ -9,9 +9,10 @@ import pytest
 from deploy.catalog_load import LoadResult, import_openings, load_catalog, read_catalog
 from deploy.command_send import send_command
 from deploy.commands.stock import stock_imported
+from ingest.contracts.alert_reference import AlertRule
 from ingest.contracts.commands import Command
 from ingest.contracts.errors import CatalogError
-from ingest.contracts.reference import AlertRule, CatalogFile, Site, Sku
+from ingest.contracts.reference import CatalogFile, Site, Sku
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import ALERT_INPUTS, CATALOG, EVENTS, INPUTS
 from ingest.frames import INPUT_FRAMES, CommandInput, OpeningInput, ReferenceInput, SkuRecord

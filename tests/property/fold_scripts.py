@@ -37,11 +37,13 @@ from streams.contracts.orders import ORDER_LINE
 from streams.contracts.state import NEED, TRANSFER, decode, key_parts
 from streams.domain.days import DAY_MS
 from streams.scan_movements import ScanFinder, lead_of, voided_movement
+from tests.property.drawn_policies import drawn_policy
 from tests.unit.streams.builders import T0, Story
 
 SITES: Final = ("hall", "shop-1", "shop-2")
 SKUS: Final = ("milk", "tea")
 LOTS: Final = ("A", "B", "C")
+SERIALS: Final = ("S1", "S2", "S3", "S4")
 STEPS_MAX: Final = 120
 PACE_MS: Final = (0, 0, 1, 10, 40)
 LONG_PACE_MS: Final = (0, 1, 3_600_000, DAY_MS // 2, DAY_MS, DAY_MS)
@@ -63,7 +65,10 @@ FIRST: Final[list[InputItem]] = [
         ),
     ),
     ReferenceInput(
-        1, PolicyRecord(scope="sku", sku="milk", lot_tracking="lots", near_expiry_ms=DAY_MS)
+        1,
+        PolicyRecord(
+            scope="sku", sku="milk", lot_tracking="lots", near_expiry_ms=DAY_MS, serials_max=3
+        ),
     ),
     *(
         ReferenceInput(1, LaneRecord(start, end, 40, cooldown_ms=30))
@@ -108,6 +113,7 @@ def _scan(draw: Random, story: Story) -> InputItem:
         counterpart_site=draw.choice(("", *SITES)),
         unit_cost_minor=draw.choice((-1, 7, 100)),
         lot=draw.choice(("", *LOTS)),
+        serial=draw.choice(("", "", "", *SERIALS)),
         expires_at_ms=draw.choice((0, T0 + 200, T0 + 900, T0 + draw.randint(0, 3) * DAY_MS)),
     )
 
@@ -264,62 +270,11 @@ def _opening(draw: Random, _story: Story) -> InputItem:
     )
 
 
-def _policy(draw: Random) -> PolicyRecord:
-    return PolicyRecord(
-        scope=draw.choice(("network", "site", "category", "sku", "sku_site")),
-        site=draw.choice(SITES),
-        category=draw.choice(("dairy", "dry")),
-        sku=draw.choice(SKUS),
-        min_units=draw.choice((None, 0, 5, 12)),
-        max_units=draw.choice((None, 15, 40)),
-        multiple_units=draw.choice((None, 1, 6)),
-        hysteresis_units=draw.choice((None, 2)),
-        dwell_ms=draw.choice((None, 0, 70)),
-        autonomy=draw.choice((None, "observe", "suggest", "auto_within_limits", "auto")),
-        auto_units_max=draw.choice((None, 10)),
-        hold_back_units=draw.choice((None, 5)),
-        lead_witness=draw.choice((None, "book", "shelf")),
-        negative_stock=draw.choice((None, "refuse", "flag", "allow")),
-        blind_after_ms=draw.choice((None, 90)),
-        proposal_ttl_ms=draw.choice((None, 300)),
-        transit_overdue_ms=draw.choice((None, 200)),
-        buffer_units=draw.choice((None, 0, 3)),
-        thresholds=draw.choice((None, "fixed", "computed", "computed")),
-        service_level_permille=draw.choice((None, 800, 990)),
-        fill_rate_permille=draw.choice((None, None, 950)),
-        shortage_cost_minor=draw.choice((None, 40, 5_000)),
-        leftover_cost_minor=draw.choice((None, 10)),
-        reorder_units_max=draw.choice((None, 9)),
-        capacity_units=draw.choice((None, 30)),
-        stockout_horizon_ms=draw.choice((None, DAY_MS)),
-        demand_trend=draw.choice((None, "none", "damped", "auto")),
-        short_orders=draw.choice((None, "reserve", "wait", "refuse")),
-        reserve_ahead_ms=draw.choice((None, 0, 100)),
-        count_tolerance_units=draw.choice((None, None, 2)),
-        count_tolerance_permille=draw.choice((None, None, 100)),
-        count_tolerance_minor=draw.choice((None, None, 300)),
-        count_sensed=draw.choice((None, "count", "prefill", "skip")),
-        supply_from=draw.choice((None, "supplier", "cheapest")),
-        expedite=draw.choice((None, True)),
-        lot_tracking=draw.choice((None, None, "none", "lots")),
-        near_expiry_ms=draw.choice((None, 0, 300, DAY_MS)),
-        transfer_life_ms_min=draw.choice((None, 100, DAY_MS)),
-        shelf_life_ms=draw.choice((None, None, 2 * DAY_MS)),
-        replenishment=draw.choice((None, None, "kanban")),
-        transfer_rule=draw.choice((None, None, "worth")),
-        handling_cost_minor=draw.choice((None, 1)),
-        cross_dock=draw.choice((None, True)),
-        auto_value_minor_max=draw.choice((None, 300)),
-        auto_units_day_max=draw.choice((None, 12)),
-        auto_value_minor_day_max=draw.choice((None, 900)),
-    )
-
-
 def _reference(draw: Random, story: Story) -> InputItem:
     start, end = draw.sample(SITES, 2)
     begin_ms = story.now_ms + draw.randint(-1, 2) * DAY_MS
     entities: tuple[ReferenceEntity, ...] = (
-        _policy(draw),
+        drawn_policy(draw, SITES, SKUS),
         LaneRecord(start, end, draw.choice((0, 50)), draw.randint(0, 2), draw.choice((0, 100))),
         SkuRecord(
             draw.choice(SKUS),

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from streams.contracts.lots import EXPIRED, LOTS_MAX
 from tests.property.fold_scripts import Step, long_scripts, run, scripts
 
+SERIALS_MAX_HERE = 3
+
 
 @given(st.one_of(scripts(), long_scripts()))
 def test_the_sum_of_lots_is_what_is_on_hand(script: list[Step]) -> None:
@@ -59,3 +61,17 @@ def test_a_transfer_carries_no_more_lots_than_units(script: list[Step]) -> None:
         transfer = transfers[carried.transfer_id]
         away = transfer.dispatched_units - transfer.received_units
         assert 0 < sum(lot.units for lot in carried.lots) <= away
+
+
+@given(st.one_of(scripts(), long_scripts()))
+def test_a_serial_number_is_in_one_place(script: list[Step]) -> None:
+    """It is at one site at the most, not both there and gone, and the lists are bounded."""
+    story = run(script)
+    places: set[tuple[str, str]] = set()
+    for book in story.serial_books():
+        assert len(set(book.present)) == len(book.present) <= SERIALS_MAX_HERE
+        assert len(set(book.gone)) == len(book.gone) <= SERIALS_MAX_HERE
+        assert not set(book.present) & set(book.gone)
+        for serial in book.present:
+            assert (book.sku, serial) not in places
+            places.add((book.sku, serial))

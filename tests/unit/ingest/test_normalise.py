@@ -186,6 +186,15 @@ def test_the_scanners_lot_wins() -> None:
     assert _scanned(sku=None, barcode="]C1010703206980498810L1", lot="hand").lot == "hand"
 
 
+def test_a_serial_number_is_of_one_item() -> None:
+    """From the barcode or typed in, with the expiry; two items of one number are absurd."""
+    item = _scanned(sku=None, barcode="]C1010703206980498821S-1", expires_at_ms=7)
+    assert (item.serial, item.expires_at_ms) == ("S-1", 7)
+    assert _scanned(serial="S-2").serial == "S-2"
+    many = _normalised(SCANS, scan(serial="S-2", quantity=2))
+    assert [refused.reason for refused in many.rejected] == ["absurd_value"]
+
+
 def test_a_status_goes_to_the_device_and_to_what_it_watches() -> None:
     """One for hash(device)'s partition, one for each channel; it has no number to receipt."""
     catalog = FakeCatalog(channels={"scale-1": [Watched("milk"), Watched("rice", channel="b")]})

@@ -29,6 +29,7 @@ from streams.contracts.events import EVENT_FRAMES
 from streams.contracts.ledger import MOVEMENT_FRAMES, Movement
 from streams.contracts.lots import CARRIED, LOTS, CarriedLots, LotBook
 from streams.contracts.plans import PLAN_FRAMES
+from streams.contracts.serials import SERIALS, SerialBook
 from streams.contracts.state import (
     LEVEL,
     NEED,
@@ -214,6 +215,12 @@ class Story:
         raws = sorted(raw for raw in self.state if key_parts(raw)[0] == CARRIED)
         found = [decode(raw, self.state[raw]) for raw in raws]
         return [carried for carried in found if isinstance(carried, CarriedLots)]
+
+    def serial_books(self) -> list[SerialBook]:
+        """Return all serial books as written, in key order."""
+        raws = sorted(raw for raw in self.state if key_parts(raw)[0] == SERIALS)
+        found = [decode(raw, self.state[raw]) for raw in raws]
+        return [book for book in found if isinstance(book, SerialBook)]
 
     def lots(self, site: str = SHOP) -> dict[str, int]:
         """Return the units by lot at a site, those of no known lot under the empty name."""
