@@ -4,7 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-FloorTaskKind = Literal["dispatch", "expect_arrival", "cancelled", "quarantine", "release"]
+FloorTaskKind = Literal[
+    "dispatch", "expect_arrival", "cancelled", "quarantine", "release", "refill"
+]
 
 
 class FloorTask(BaseModel):
@@ -16,8 +18,8 @@ class FloorTask(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     task_id: str
-    """`{transfer_id}/{task}/{version}`, of held stock `{hold_id}/{task}/1`: the same on every
-    repeat."""
+    """`{transfer_id}/{task}/{version}`, of held stock `{hold_id}/{task}/1`, of a refill
+    `{breach_id}/refill/1` and `{breach_id}/cancelled/2`: the same on every repeat."""
     task: FloorTaskKind
     transfer_id: str
     """Empty where it is about no transfer."""
@@ -31,7 +33,8 @@ class FloorTask(BaseModel):
     """Base units to send, on their way, or to be put aside; 0 with a lot: look for it."""
     shipment_id: str = ""
     state: str
-    """The transfer's state; with `cancelled` it says why. Of held stock: by what it was held."""
+    """The transfer's state; with `cancelled` it says why. Of held stock: by what it was held. Of a
+    refill: `shelf_gap`, and `over` when it is no longer needed."""
     at_ms: int
     lot: str = ""
     reason: str = ""

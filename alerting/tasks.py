@@ -3,7 +3,7 @@
 from typing import Final
 
 from alerting.contracts import FloorTask, FloorTaskKind
-from streams.contracts.events import StreamEvent, TransferChanged
+from streams.contracts.events import BreachCleared, BreachOpened, StreamEvent, TransferChanged
 from streams.contracts.lots import LotHeld
 from streams.contracts.state import Transfer
 
@@ -15,7 +15,30 @@ def tasks_of(event: StreamEvent) -> list[FloorTask]:
     """Return the tasks of an event; most mean none."""
     if isinstance(event, TransferChanged):
         return _of_transfer(event)
+    if isinstance(event, BreachOpened | BreachCleared):
+        return [_of_gap(event)] if event.kind == "shelf_gap" else []
     return [_of_hold(event)] if isinstance(event, LotHeld) else []
+
+
+def _of_gap(event: BreachOpened | BreachCleared) -> FloorTask:
+    """Return what the floor does about a bare shelf: refill it, or no longer.
+
+    It is over when the shelf rose, nothing is left in the backroom, or the policy says so.
+    """
+    opened = isinstance(event, BreachOpened)
+    return FloorTask(
+        task_id=f"{event.breach_id}/refill/1" if opened else f"{event.breach_id}/cancelled/2",
+        task="refill" if opened else "cancelled",
+        transfer_id="",
+        version=1 if opened else 2,
+        sku=event.sku,
+        site=event.site,
+        from_site=event.site,
+        to_site=event.site,
+        quantity_units=event.decided_from["refill_units"] if isinstance(event, BreachOpened) else 0,
+        state="shelf_gap" if opened else "over",
+        at_ms=event.at_ms,
+    )
 
 
 def _of_hold(event: LotHeld) -> FloorTask:

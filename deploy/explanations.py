@@ -21,6 +21,7 @@ from streams.contracts.events import (
     TransferChanged,
 )
 from streams.contracts.lots import LotHeld
+from streams.contracts.witnesses import WITNESS_KINDS, WitnessGapChanged
 from streams.domain.days import DAY_MS
 from streams.domain.thresholds import MILLI, Thresholds, compute
 
@@ -54,6 +55,8 @@ def entity_of(event: StreamEvent) -> str:
             found = event.order.order_id
         case LotHeld():
             found = event.hold_id
+        case WitnessGapChanged():
+            found = event.gap_id
         case _:
             pass
     return found
@@ -128,6 +131,8 @@ def _count_line(event: CountLineChanged) -> list[str]:
 
 
 def _cleared(event: BreachCleared) -> str:
+    if event.kind in WITNESS_KINDS:
+        return f"cleared {_time(event.at_ms)}: it is so no longer"
     if event.kind == "near_expiry":
         return f"cleared {_time(event.at_ms)}: what neared its expiry is gone"
     return (
@@ -137,6 +142,14 @@ def _cleared(event: BreachCleared) -> str:
 
 
 def _held(event: StreamEvent) -> list[str]:
+    if isinstance(event, WitnessGapChanged):
+        return _decision(
+            "",
+            f"{_time(event.at_ms)} {event.state}: the shelf of {event.sku} at {event.site} less its"
+            f" book {event.gap_units}, since {_time(event.since_ms)}; perhaps {event.cause}",
+            event.decided_from,
+            told=True,
+        )
     if not isinstance(event, LotHeld):
         return []
     done = "let go" if event.quantity_units < 0 else "held back"
@@ -182,6 +195,14 @@ def _breach(event: BreachOpened) -> list[str]:
     numbers = event.decided_from
     if event.kind == "near_expiry":
         return _near_expiry(event)
+    if event.kind in WITNESS_KINDS:
+        return _decision(
+            f"{event.breach_id}: {event.kind} of {event.sku} at {event.site}",
+            f"opened {_time(event.at_ms)}, so since {_time(event.since_ms)}, threshold"
+            f" {event.threshold_units}",
+            numbers,
+            told=False,
+        )
     held = sum(numbers[f"{name}_units"] for name in ("reserved", "quarantined", "buffer"))
     leading = event.available_units + held
     shelf = numbers.get("shelf_units")

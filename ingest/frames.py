@@ -264,6 +264,11 @@ class PolicyRecord(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False
     reserve_ahead_ms: int | None = None
     serials_max: int | None = None
     serial_twice: SerialTwice | None = None
+    witness_dwell_ms: int | None = None
+    refill_below_units: int | None = None
+    theft_drop_units: int | None = None
+    theft_window_ms: int | None = None
+    dead_stock_days: int | None = None
 
 
 ReferenceEntity = (

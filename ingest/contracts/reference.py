@@ -260,6 +260,15 @@ class Policy(ReferenceModel):
     demand_trend: DemandTrend | None = None
     """Expected demand goes on rising or falling, ever less so (`damped`); `auto`: where
     that foresaw the last months better than an average did. Said nowhere: `none`."""
+    witness_dwell_ms: DurationMs | None = None
+    """Book and shelf are compared; what differs for so long is told (docs/witnesses.md)."""
+    refill_below_units: Units | None = None
+    """What is not on the shelf stands in a backroom: with less on it the floor refills it."""
+    theft_drop_units: Units | None = None
+    """A fall of the shelf by more, that no scan explains within `theft_window_ms`, is told."""
+    theft_window_ms: DurationMs | None = None
+    dead_stock_days: Annotated[int, Field(ge=0, le=3_660)] | None = None
+    """Stock of which nothing was issued for so many days is told. 0 or said nowhere: never."""
 
     @model_validator(mode="after")
     def _scope_names(self) -> "Policy":

@@ -12,6 +12,7 @@ from streams.contracts.orders import BufferReleased, OrderChanged, OrderLineChan
 from streams.contracts.purchases import PurchaseOrder
 from streams.contracts.serials import SerialFlagged
 from streams.contracts.state import BreachKind, Need, Transfer
+from streams.contracts.witnesses import WitnessGapChanged
 
 
 class BreachOpened(msgspec.Struct, frozen=True, array_like=True, tag=1, kw_only=True):
@@ -199,6 +200,7 @@ StreamEvent = (
     | OrderChanged
     | BufferReleased
     | SerialFlagged
+    | WitnessGapChanged
 )
 
 EVENT_FRAMES: Final[FrameCodec[StreamEvent]] = FrameCodec(StreamEvent)

@@ -26,6 +26,7 @@ from streams.contracts import (
     serials,
     state,
     voids,
+    witnesses,
 )
 
 _CONFIG: Final = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -78,6 +79,7 @@ PUBLISHED: Final[dict[str, tuple[type[msgspec.Struct], ...]]] = {
         orders.OrderLine,
         orders.OrderQueue,
         serials.SerialBook,
+        witnesses.WitnessRecord,
     ),
     "shelfstream.movements": (ledger.Movement,),
     "shelfstream.events": (
@@ -99,6 +101,7 @@ PUBLISHED: Final[dict[str, tuple[type[msgspec.Struct], ...]]] = {
         lots.LotHeld,
         kpis.KpisClosed,
         serials.SerialFlagged,
+        witnesses.WitnessGapChanged,
     ),
     "shelfstream.plan-state": (
         plans.Shipment,

@@ -20,16 +20,29 @@ from streams.contracts.orders import ORDER_LINE, ORDER_QUEUE, OrderLine, OrderQu
 from streams.contracts.shelf import LoadCell, TagRound
 from streams.contracts.voids import VOIDED, Voided
 from streams.contracts.windows import SourceWindow
+from streams.contracts.witnesses import WITNESS, WITNESS_KINDS, WitnessRecord
 
 SEPARATOR: Final = "\x1f"
 
-BreachKind = Literal["low_stock", "stockout", "overstock", "predicted_stockout", "near_expiry"]
+BreachKind = Literal[
+    "low_stock",
+    "stockout",
+    "overstock",
+    "predicted_stockout",
+    "near_expiry",
+    "phantom_stock",
+    "ghost_stock",
+    "shelf_gap",
+    "theft_like_drop",
+    "dead_stock",
+]
 BREACH_KINDS: Final[tuple[BreachKind, ...]] = (
     "stockout",
     "predicted_stockout",
     "low_stock",
     "overstock",
     "near_expiry",
+    *WITNESS_KINDS,
 )
 
 TransferState = Literal[
@@ -312,6 +325,7 @@ STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
     COUNT_LINE: CountLine,
     KPI: Kpi,
     **LOT_STRUCTS,
+    WITNESS: WitnessRecord,
 }
 """The struct behind each kind of key; `reference` records are a tagged union, see `Reference`."""
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from streams.contracts.alerts import AlertEnded, AlertRaised, Severity
 from streams.contracts.events import BreachCleared, BreachOpened
 from streams.contracts.state import Breach, BreachKind, Level
-from streams.domain import expiry, kanban, kpis, needs, sensing, transfers
+from streams.domain import expiry, kanban, kpis, needs, sensing, transfers, witnesses
 from streams.domain.answers import answer
 from streams.domain.catalogue import Rules
 from streams.domain.issues import note_gap
@@ -42,6 +42,8 @@ def assess(store: Store, level: Level, rules: Rules) -> None:
     """Open, clear and answer what a changed level calls for."""
     store.calm.pop((level.sku, level.site), None)
     look_again(store, level, rules)
+    if rules.is_watched:
+        witnesses.look(store, level, rules)
     on_hand_units = level.on_hand_units
     if rules.lead_witness == "shelf" and level.sensed:
         seen_units = sensing.shelf_units(level)
@@ -60,8 +62,9 @@ def assess(store: Store, level: Level, rules: Rules) -> None:
     if rules.replenishment == "kanban":
         kanban.signal(store, level, rules)
     if not level.breaches and not level.need_id and _is_fine(rules, on_hand_units, available_units):
-        watched = rules.lead_witness == "shelf" and level.sensed
-        if available_units > 0 and not watched and rules.replenishment != "kanban":
+        seen = rules.lead_witness == "shelf" and level.sensed
+        followed = rules.is_watched or rules.replenishment == "kanban"
+        if available_units > 0 and not (seen or followed):
             store.calm[level.sku, level.site] = _calm_books(rules, held_units)
         return
     for judgement in judgements(rules, on_hand_units, available_units):

@@ -100,6 +100,13 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     reserve_ahead_ms: int = RESERVE_AHEAD_MS_DEFAULT
     serials_max: int = 0
     serial_twice: SerialTwice = "flag"
+    witness_dwell_ms: int = 0
+    refill_below_units: int = 0
+    theft_drop_units: int = 0
+    theft_window_ms: int = 0
+    dead_stock_days: int = 0
+    is_watched: bool = False
+    """One of these is set: see `streams.domain.witnesses`."""
     threshold_number: int = 0
     """Of the computed threshold that stands in `min_units` and `max_units`; 0 for the policy's."""
     foretold_units: int | None = None
@@ -134,6 +141,13 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 _FIELDS: Final = tuple(
     field for field in Rules.__struct_fields__ if field in PolicyRecord.__struct_fields__
+)
+
+_WATCHING: Final = (
+    "witness_dwell_ms",
+    "refill_below_units",
+    "theft_drop_units",
+    "dead_stock_days",
 )
 
 
@@ -211,6 +225,7 @@ class Catalogue:
             policy = self.policies.get(policy_key)
             if policy is not None:
                 _say(said, policy)
+        said["is_watched"] = any(said.get(field) for field in _WATCHING)
         rules = msgspec.convert(said, Rules)
         if len(self.cached_rules) >= RULES_CACHED_MAX:
             self.cached_rules = {}

@@ -30,6 +30,7 @@ from streams.contracts.lots import LOTS
 from streams.contracts.orders import ORDER_LINE, ORDER_QUEUE
 from streams.contracts.state import COMMAND, LEVEL, NEED, SEPARATOR, SKU, TRANSFER
 from streams.contracts.voids import VOIDED
+from streams.contracts.witnesses import WITNESS
 from streams.domain import (
     breaches,
     counts,
@@ -39,6 +40,7 @@ from streams.domain import (
     orders,
     sensing,
     transfers,
+    witnesses,
 )
 from streams.domain.commands import ANSWERS_KEPT_MS, apply_command, forget_answered
 from streams.domain.devices import apply_device_status
@@ -281,6 +283,7 @@ _DUE_MS: Final[dict[str, Callable[[Store, str], int]]] = {
     VOIDED: voided_due_ms,
     COUNT_LINE: counts.line_due_ms,
     LOTS: expiry.due_ms,
+    WITNESS: witnesses.due_ms,
 }
 
 _HANDLERS: Final[dict[type, Handler]] = {
@@ -308,4 +311,5 @@ _TIMER_ACTIONS: Final[dict[str, Callable[..., int]]] = {
     VOIDED: forget_voided,
     COUNT_LINE: counts.forget_line,
     LOTS: expiry.come_due,
+    WITNESS: witnesses.come_due,
 }

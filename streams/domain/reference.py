@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ingest.contracts.demand import PromotionRecord
 from ingest.frames import PolicyRecord, ReferenceInput, SkuRecord
-from streams.domain import expiry, serials
+from streams.domain import expiry, serials, witnesses
 from streams.domain.reviews import review
 from streams.domain.store import Store
 
@@ -26,6 +26,7 @@ def apply_reference(store: Store, reference: ReferenceInput) -> None:
                 expiry.follow_policy(store, *sku_site)
             if kept_serials:
                 serials.follow_policy(store, *sku_site)
+            witnesses.follow_policy(store, *sku_site)
             review(store, *sku_site, "policy")
             store.touched[sku_site] = None
     elif isinstance(entity, PromotionRecord):
@@ -72,4 +73,5 @@ def _apply_sku(store: Store, record: SkuRecord, *, removed: bool) -> None:
         if (before.category, before.pack_units) != (after.category, after.pack_units):
             expiry.follow_policy(store, record.sku, site)
             serials.follow_policy(store, record.sku, site)
+            witnesses.follow_policy(store, record.sku, site)
             store.touched[record.sku, site] = None

@@ -8,7 +8,7 @@ from typing import Final
 
 from streams.contracts.demand import Demand
 from streams.contracts.state import Level
-from streams.domain import issues, kpi_periods, kpis
+from streams.domain import issues, kpi_periods, kpis, witnesses
 from streams.domain.days import day_of, start_ms, weekday_of
 from streams.domain.demand import learn, learn_at_least
 from streams.domain.reviews import review
@@ -76,6 +76,7 @@ def _close_day(store: Store, level: Level, day: int) -> None:
     store.levels.dirty[level.sku, level.site] = None
     if closed is None:
         return
+    witnesses.note_day(store, level, closed.units, level.issued_day - closed.day)
     sku_site = (level.sku, level.site)
     demand = store.demands.get(sku_site)
     if demand is None:

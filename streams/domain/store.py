@@ -43,6 +43,7 @@ from streams.contracts.state import (
     key,
 )
 from streams.contracts.voids import VOIDED, Voided
+from streams.contracts.witnesses import WITNESS, WitnessRecord
 from streams.domain.catalogue import Catalogue, Rules
 from streams.domain.days import day_of
 from streams.domain.outbox import Outbox
@@ -174,6 +175,10 @@ def _decoder(struct: type[StructT]) -> Callable[[bytes], StructT]:
     return msgspec.msgpack.Decoder(struct).decode
 
 
+def _records_of(kind: str, struct: type[StructT]) -> Records[str, StructT]:
+    return Records(_named(kind), _decoder(struct))
+
+
 class Store:
     """All that the fold of one partition knows."""
 
@@ -198,9 +203,7 @@ class Store:
             _named(SOURCE), decode_lanes, encode=encode_lanes
         )
         self.devices: Records[str, DeviceState] = Records(_named(DEVICE), _decoder(DeviceState))
-        self.commands: Records[str, AnsweredCommand] = Records(
-            _named(COMMAND), _decoder(AnsweredCommand)
-        )
+        self.commands = _records_of(COMMAND, AnsweredCommand)
         self._begin_records()
         self._clock_written = Clock()
         self.now_s = 0
@@ -248,6 +251,7 @@ class Store:
         self.serials: Records[str, SerialBook] = Records(_named(SERIALS), _decoder(SerialBook))
         self.recalls: Records[str, SkuRecalls] = Records(_named(RECALLS), _decoder(SkuRecalls))
         self.kpis: Records[tuple[str, str], Kpi] = Records(_parts(KPI), _decoder(Kpi))
+        self.witnesses = _records_of(WITNESS, WitnessRecord)
 
     @property
     def now_ms(self) -> int:
@@ -380,4 +384,5 @@ class Store:
             self.recalls,
             self.kpis,
             self.serials,
+            self.witnesses,
         )

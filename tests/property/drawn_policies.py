@@ -58,4 +58,9 @@ def drawn_policy(draw: Random, sites: Sequence[str], skus: Sequence[str]) -> Pol
         auto_value_minor_day_max=draw.choice((None, 900)),
         serials_max=draw.choice((None, 0, 2)),
         serial_twice=draw.choice((None, "flag", "refuse")),
+        witness_dwell_ms=draw.choice((None, 0, 1, 60)),
+        refill_below_units=draw.choice((None, 0, 4)),
+        theft_drop_units=draw.choice((None, 0, 2)),
+        theft_window_ms=draw.choice((None, 50)),
+        dead_stock_days=draw.choice((None, 0, 1, 2)),
     )

@@ -62,6 +62,10 @@ FIRST: Final[list[InputItem]] = [
             hysteresis_units=1,
             thresholds="computed",
             count_tolerance_units=3,
+            witness_dwell_ms=40,
+            theft_drop_units=4,
+            theft_window_ms=60,
+            dead_stock_days=2,
         ),
     ),
     ReferenceInput(

@@ -227,6 +227,11 @@ def test_breaches_open_and_clear_in_turn(script: list[Step]) -> None:
             assert is_open.pop(place, "") == breach.breach_id
     for book in story.lot_books():
         assert is_open.pop((book.sku, book.site, "near_expiry"), "") == book.breach_id
+    for record in story.witnesses():
+        for watch in record.watches:
+            if watch.breach_id:
+                place = (record.sku, record.site, watch.kind)
+                assert is_open.pop(place, "") == watch.breach_id
     assert not is_open
 
 

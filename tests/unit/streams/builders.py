@@ -42,6 +42,7 @@ from streams.contracts.state import (
     key,
     key_parts,
 )
+from streams.contracts.witnesses import WITNESS, WitnessRecord
 from streams.domain.fold import StockFold
 from streams.engine.fold import Output
 
@@ -209,6 +210,12 @@ class Story:
         raws = sorted(raw for raw in self.state if key_parts(raw)[0] == LOTS)
         found = [decode(raw, self.state[raw]) for raw in raws]
         return [book for book in found if isinstance(book, LotBook)]
+
+    def witnesses(self) -> list[WitnessRecord]:
+        """Return all witness records as written, in key order."""
+        raws = sorted(raw for raw in self.state if key_parts(raw)[0] == WITNESS)
+        found = [decode(raw, self.state[raw]) for raw in raws]
+        return [record for record in found if isinstance(record, WitnessRecord)]
 
     def carried_lots(self) -> list[CarriedLots]:
         """Return what all transfers carry, in key order."""
