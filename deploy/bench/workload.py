@@ -51,8 +51,8 @@ QUICK: Final = Sizes(
     few=2_500,
     java=120_000,
     java_warm=50_000,
-    domain=80_000,
-    domain_skus=300,
+    domain=60_000,
+    domain_skus=200,
 )
 
 
