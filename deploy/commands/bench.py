@@ -16,7 +16,9 @@ BENCHES: Final[dict[str, str]] = {
     "stream": "Stream engines on the same events, this one among them.",
     "bridge": "MQTT to Kafka: this bridge, Telegraf, Quix Streams' MQTT source.",
     "state": "Memory a key, restores, take-overs and restarts of the engine's state.",
+    "scale": "What an event costs as levels grow, and two workers beside one, without brokers.",
     "latency": "From a device's publish to the breach and to the delivered alert.",
+    "sink": "The ledger's movements to points in InfluxDB, each one counted there.",
 }
 """Name to what `--help` says of it; `deploy.bench.{name}.run(options)` returns its report."""
 
