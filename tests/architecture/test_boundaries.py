@@ -13,7 +13,7 @@ CLIENTS = {
     "paho": r"(ingest|alerting|simulators)\.adapters\.|deploy\.",
     "kafka": r"ingest\.adapters\.kafka$",
     "aiokafka": r"(streams\.engine|streams|alerting|simulators)\.adapters\.|deploy\.",
-    "influxdb_client": r"streams\.adapters\.influx$",
+    "influxdb_client": r"streams\.adapters\.influx$|deploy\.bench\.sink$",
     "apprise": r"alerting\.adapters\.",
 }
 """Where each client library may be imported; everything else speaks to a port."""
