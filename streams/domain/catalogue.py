@@ -164,6 +164,8 @@ class Catalogue:
         self.suppliers: dict[str, SupplierRecord] = {}
         self._promotions: dict[str, PromotionRecord] = {}
         self.cached_rules: dict[tuple[str, str], Rules] = {}
+        self._shared_rules: dict[tuple[int, tuple[PolicyKey, ...]], Rules] = {}
+        """By pack and the policies that speak: a million levels have a few."""
         self.policies: dict[PolicyKey, PolicyRecord] = {}
         self.lot_policies: set[PolicyKey] = set()
         """Policies that track lots: without any, nothing has to be asked."""
@@ -183,6 +185,7 @@ class Catalogue:
         self._index(record, removed=removed)
         if isinstance(record, PolicyRecord):
             self.cached_rules = {}
+            self._shared_rules = {}
 
     def lane(self, from_site: str, to_site: str) -> LaneRecord | None:
         """Return the lane from one site to another."""
@@ -214,22 +217,32 @@ class Catalogue:
 
     def resolve(self, sku: str, site: str, record: SkuRecord) -> Rules:
         """Return the rules of a SKU at a site, and cache them."""
-        said: dict[str, object] = {"multiple_units": record.pack_units}
-        for policy_key in (
+        concerned = (
             ("network", "", "", ""),
             ("site", site, "", ""),
             ("category", "", record.category, ""),
             ("sku", "", "", sku),
             ("sku_site", site, "", sku),
-        ):
-            policy = self.policies.get(policy_key)
-            if policy is not None:
-                _say(said, policy)
-        said["is_watched"] = any(said.get(field) for field in _WATCHING)
-        rules = msgspec.convert(said, Rules)
+        )
+        spoken = tuple(policy_key for policy_key in concerned if policy_key in self.policies)
+        rules = self._shared_rules.get((record.pack_units, spoken))
+        if rules is None:
+            rules = self._resolved(record.pack_units, spoken)
         if len(self.cached_rules) >= RULES_CACHED_MAX:
             self.cached_rules = {}
         self.cached_rules[sku, site] = rules
+        return rules
+
+    def _resolved(self, pack_units: int, spoken: tuple[PolicyKey, ...]) -> Rules:
+        """Return what these policies say, least specific first; most levels share it."""
+        said: dict[str, object] = {"multiple_units": pack_units}
+        for policy_key in spoken:
+            _say(said, self.policies[policy_key])
+        said["is_watched"] = any(said.get(field) for field in _WATCHING)
+        rules = msgspec.convert(said, Rules)
+        if len(self._shared_rules) >= RULES_CACHED_MAX:
+            self._shared_rules = {}
+        self._shared_rules[pack_units, spoken] = rules
         return rules
 
     def drain(self) -> dict[bytes, bytes | None]:
