@@ -59,7 +59,9 @@ class Plan:
     ramp: bool = True
 
 
-QUICK: Final = Plan(warm_s=6.0, row_s=4.0, step_s=1.5, growth=1.5, crossings_per_s=60)
+QUICK: Final = Plan(
+    warm_s=4.0, row_s=4.0, step_s=1.5, growth=2.0, crossings_per_s=60, shares=(0.5,)
+)
 WHOLE: Final = Plan(warm_s=60.0, row_s=20.0, step_s=5.0, growth=1.25, crossings_per_s=60)
 SMALLEST: Final = Plan(
     warm_s=1.0, row_s=2.0, step_s=1.0, growth=2.0, crossings_per_s=40, ramp=False
