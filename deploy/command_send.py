@@ -8,6 +8,7 @@ from deploy.catalog_load import input_time_ms, installation_of, read_catalog
 from ingest.contracts.commands import ANSWER_WAIT_MS, Command, command_input, command_sku
 from ingest.contracts.count_commands import CountCommand
 from ingest.contracts.order_commands import OrderCommand
+from ingest.contracts.reference import Installation
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import EVENTS, INPUTS, PLANS
 from ingest.frames import INPUT_FRAMES
@@ -68,9 +69,9 @@ async def send_count(
     asked = CountAsked(**{**command.model_dump(), "skus": list(command.skus)})
     if installation.time == "driven":  # a person's clock says nothing there
         asked = msgspec.structs.replace(asked, counted_at_ms=0)
-    frame = PLAN_FRAMES.encode([asked], received_at_ms=input_time_ms(installation, now_ms))
-    place = (PLANS.name, partition_of(command.site, installation.partition_count))
-    return await _asked(kafka, place, frame, command.command_id, wait_ms=wait_ms)
+    return await _planner_asked(
+        kafka, installation, command.site, asked, now_ms=now_ms, wait_ms=wait_ms
+    )
 
 
 async def send_order(
@@ -91,9 +92,9 @@ async def send_order(
     installation = installation_of(await read_catalog(kafka))
     lines = [LineAsked(line.sku, line.site, line.quantity_units) for line in command.lines]
     asked = OrderAsked(**{**command.model_dump(), "lines": lines})
-    frame = PLAN_FRAMES.encode([asked], received_at_ms=input_time_ms(installation, now_ms))
-    place = (PLANS.name, partition_of(command.order_id, installation.partition_count))
-    return await _asked(kafka, place, frame, command.command_id, wait_ms=wait_ms)
+    return await _planner_asked(
+        kafka, installation, command.order_id, asked, now_ms=now_ms, wait_ms=wait_ms
+    )
 
 
 async def send_purchase_command(
@@ -112,10 +113,25 @@ async def send_purchase_command(
         KafkaError: Kafka can't be read or written.
     """
     installation = installation_of(await read_catalog(kafka))
-    partition = partition_of(supplier_of(command.order_id), installation.partition_count)
-    frame = PLAN_FRAMES.encode([command], received_at_ms=input_time_ms(installation, now_ms))
-    place = (PLANS.name, partition)
-    return await _asked(kafka, place, frame, command.command_id, wait_ms=wait_ms)
+    supplier = supplier_of(command.order_id)
+    return await _planner_asked(
+        kafka, installation, supplier, command, now_ms=now_ms, wait_ms=wait_ms
+    )
+
+
+async def _planner_asked(
+    kafka: KafkaSettings,
+    installation: Installation,
+    entity: str,
+    asked: CountAsked | OrderAsked | PurchaseCommand,
+    *,
+    now_ms: int,
+    wait_ms: int,
+) -> Answer | None:
+    """Ask the planning fold in the partition of the site, order or supplier that it concerns."""
+    frame = PLAN_FRAMES.encode([asked], received_at_ms=input_time_ms(installation, now_ms))
+    place = (PLANS.name, partition_of(entity, installation.partition_count))
+    return await _asked(kafka, place, frame, asked.command_id, wait_ms=wait_ms)
 
 
 async def _asked(

@@ -195,14 +195,14 @@ class Store:
             cached_max=LEVELS_CACHED_MAX,
             forget=self._forget_channels,
         )
-        self.books: Records[str, SkuBook] = Records(_named(SKU), _decoder(SkuBook))
-        self.numbers: Records[str, SkuNumber] = Records(_named(NUMBER), _decoder(SkuNumber))
-        self.transfers: Records[str, Transfer] = Records(_named(TRANSFER), _decoder(Transfer))
-        self.needs: Records[str, Need] = Records(_named(NEED), _decoder(Need))
+        self.books = _records_of(SKU, SkuBook)
+        self.numbers = _records_of(NUMBER, SkuNumber)
+        self.transfers = _records_of(TRANSFER, Transfer)
+        self.needs = _records_of(NEED, Need)
         self.sources: Records[str, SourceLanes] = Records(
             _named(SOURCE), decode_lanes, encode=encode_lanes
         )
-        self.devices: Records[str, DeviceState] = Records(_named(DEVICE), _decoder(DeviceState))
+        self.devices = _records_of(DEVICE, DeviceState)
         self.commands = _records_of(COMMAND, AnsweredCommand)
         self._begin_records()
         self._clock_written = Clock()
@@ -235,7 +235,7 @@ class Store:
 
     def _begin_records(self) -> None:
         """Make the kinds of records that most levels have none of."""
-        self.order_lines: Records[str, OrderLine] = Records(_named(ORDER_LINE), _decoder(OrderLine))
+        self.order_lines = _records_of(ORDER_LINE, OrderLine)
         self.order_queues: Records[tuple[str, ...], OrderQueue] = Records(
             _parts(ORDER_QUEUE), _decoder(OrderQueue)
         )
@@ -243,13 +243,13 @@ class Store:
         self.lead_times: Records[tuple[str, ...], LeadTime] = Records(
             _parts(LEAD_TIME), _decoder(LeadTime)
         )
-        self.voided: Records[str, Voided] = Records(_named(VOIDED), _decoder(Voided))
-        self.counts: Records[str, CountRecord] = Records(_named(COUNT), _decoder(CountRecord))
-        self.count_lines: Records[str, CountLine] = Records(_named(COUNT_LINE), _decoder(CountLine))
-        self.lot_books: Records[str, LotBook] = Records(_named(LOTS), _decoder(LotBook))
-        self.carried: Records[str, CarriedLots] = Records(_named(CARRIED), _decoder(CarriedLots))
-        self.serials: Records[str, SerialBook] = Records(_named(SERIALS), _decoder(SerialBook))
-        self.recalls: Records[str, SkuRecalls] = Records(_named(RECALLS), _decoder(SkuRecalls))
+        self.voided = _records_of(VOIDED, Voided)
+        self.counts = _records_of(COUNT, CountRecord)
+        self.count_lines = _records_of(COUNT_LINE, CountLine)
+        self.lot_books = _records_of(LOTS, LotBook)
+        self.carried = _records_of(CARRIED, CarriedLots)
+        self.serials = _records_of(SERIALS, SerialBook)
+        self.recalls = _records_of(RECALLS, SkuRecalls)
         self.kpis: Records[tuple[str, str], Kpi] = Records(_parts(KPI), _decoder(Kpi))
         self.witnesses = _records_of(WITNESS, WitnessRecord)
 
