@@ -5,9 +5,9 @@ up elsewhere, so what is told is what held then.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import sqrt
-from typing import Final
+from typing import Any, Final
 
 from streams.contracts.counts import CountLineChanged, CountSessionChanged
 from streams.contracts.events import (
@@ -21,6 +21,7 @@ from streams.contracts.events import (
     TransferChanged,
 )
 from streams.contracts.lots import LotHeld
+from streams.contracts.orders import OrderChanged, OrderLineChanged
 from streams.contracts.witnesses import WITNESS_KINDS, WitnessGapChanged
 from streams.domain.days import DAY_MS
 from streams.domain.thresholds import MILLI, Thresholds, compute
@@ -39,27 +40,24 @@ def named_events(events: Iterable[StreamEvent], entity_id: str) -> list[StreamEv
 
 def entity_of(event: StreamEvent) -> str:
     """Return the id of what an event is about; empty where it decides nothing."""
-    found = ""
-    match event:
-        case BreachOpened() | BreachCleared():
-            found = event.breach_id
-        case ThresholdChanged():
-            found = event.threshold_id
-        case TransferChanged():
-            found = event.transfer.transfer_id
-        case NeedChanged():
-            found = event.need.need_id
-        case CountLineChanged() | CountSessionChanged():
-            found = event.session_id
-        case PurchaseChanged():
-            found = event.order.order_id
-        case LotHeld():
-            found = event.hold_id
-        case WitnessGapChanged():
-            found = event.gap_id
-        case _:
-            pass
-    return found
+    named = _ENTITIES.get(type(event))
+    return named(event) if named is not None else ""
+
+
+_ENTITIES: Final[dict[type, Callable[[Any], str]]] = {
+    BreachOpened: lambda event: event.breach_id,
+    BreachCleared: lambda event: event.breach_id,
+    ThresholdChanged: lambda event: event.threshold_id,
+    TransferChanged: lambda event: event.transfer.transfer_id,
+    NeedChanged: lambda event: event.need.need_id,
+    CountLineChanged: lambda event: event.session_id,
+    CountSessionChanged: lambda event: event.session_id,
+    PurchaseChanged: lambda event: event.order.order_id,
+    OrderChanged: lambda event: f"order-{event.order.order_id}",
+    OrderLineChanged: lambda event: f"order-{event.order_id}",
+    LotHeld: lambda event: event.hold_id,
+    WitnessGapChanged: lambda event: event.gap_id,
+}
 
 
 def threshold_behind(events: Sequence[StreamEvent]) -> str:

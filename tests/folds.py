@@ -16,13 +16,16 @@ class FoldRun:
         """Start the fold with no state."""
         self.state: dict[bytes, bytes] = {}
         self.outputs: list[tuple[str, int, bytes]] = []
+        self.log: list[bytes] = []
+        """The frames it was given."""
         self._spec = spec
         self._codec = codec
         self._fold = self._started()
 
     def frame(self, received_at_ms: int, items: Sequence[Any]) -> None:
         """Fold one frame; nothing is drained."""
-        self._fold.fold(self._codec.encode(list(items), received_at_ms=received_at_ms))
+        self.log.append(self._codec.encode(list(items), received_at_ms=received_at_ms))
+        self._fold.fold(self.log[-1])
 
     def at(self, now_ms: int, *items: Any) -> None:
         """Fold a frame of items at a time, and drain."""

@@ -1,26 +1,43 @@
-"""`shelfstream explain`: why a threshold, a breach, a transfer or a request is as it is.
+"""`shelfstream explain`: why a threshold, a breach, a transfer or an order is as it is.
 
 Exit code 0: explained; 1: `--replay` found something else; 2: it could not be explained.
 """
 
 import asyncio
 import os
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import typer
 
 from deploy.catalog_load import installation_of, read_catalog
-from deploy.explanations import explained, named_events, threshold_behind
-from ingest.contracts.errors import FrameError, InstallationError, ShelfstreamError
+from deploy.explanations import entity_of, explained, threshold_behind
+from deploy.order_rows import explained_order
+from deploy.planned import (
+    Planned,
+    contains,
+    explained_shipment,
+    planned_of,
+    planned_order,
+    planning_events,
+)
+from deploy.refolds import RecordedPlan, Refold, recorded_events, recorded_plan, refolded
+from ingest.contracts.errors import ShelfstreamError
 from ingest.contracts.settings import KafkaSettings, load
-from ingest.contracts.topics import EVENTS, INPUTS
+from ingest.contracts.topics import EVENTS, INPUTS, PLAN_STATE, PLANS
 from ingest.partitions import partition_of
-from streams.contracts.events import EVENT_FRAMES, PurchaseChanged, StreamEvent
+from streams.contracts.events import StreamEvent
+from streams.contracts.orders import OrderChanged, OrderLineChanged
+from streams.contracts.plans import Shipment
 from streams.contracts.state import sku_of
 from streams.domain.fold import StockFold
-from streams.engine.adapters.reader import TopicReader, end_offsets, read_topic
+from streams.domain.planning import PlanningFold
 
 DIFFERENT_CODE: Final = 1
+
+ReplayOption = Annotated[
+    bool, typer.Option("--replay", help="Fold the log of its partition again, and compare.")
+]
 
 
 class UnknownIdError(ShelfstreamError):
@@ -28,10 +45,14 @@ class UnknownIdError(ShelfstreamError):
 
 
 def explain(
-    entity_id: Annotated[str, typer.Argument(help="Such as threshold-SKU-12 or breach-SKU-7.")],
-    replay: Annotated[
-        bool, typer.Option("--replay", help="Fold the log of its partition again, and compare.")
-    ] = False,
+    entity_id: Annotated[
+        str,
+        typer.Argument(
+            help="Such as threshold-SKU-12, breach-SKU-7, transfer-SKU-3, need-SKU-4,"
+            " purchase-SUPPLIER-2, shipment-S1>S2-5, count-SITE-3 or order-SO-17."
+        ),
+    ],
+    replay: ReplayOption = False,
 ) -> None:
     """Print the inputs, the formula with its numbers, the policy's part and the version."""
     kafka = load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
@@ -42,99 +63,104 @@ def explain(
 
 async def _explain(kafka: KafkaSettings, entity_id: str, *, replay: bool) -> bool:
     try:
-        sku = sku_of(entity_id)
+        planned = planned_of(entity_id)
+        place = planned.place if planned is not None else sku_of(entity_id)
     except ValueError as error:
         raise UnknownIdError(str(error)) from error
-    installation = installation_of(await read_catalog(kafka))
-    partition = partition_of(sku, installation.partition_count)
-    events = await recorded_events(kafka, partition)
-    found = named_events(events, entity_id)
-    if not found:
-        raise UnknownIdError(
-            f"no event of {entity_id} is in {EVENTS.name}, which is kept for 35 days"
-        )
-    for line in explained(found):
-        typer.echo(line)
+    count = installation_of(await read_catalog(kafka)).partition_count
+    partition = partition_of(place, count)
+    if planned is not None:
+        return await _explain_planned(kafka, entity_id, planned, count, replay=replay)
+    events = await recorded_events(kafka, partition, lambda event: bool(entity_of(event)))
+    found = _named(events, entity_id)
+    _show(entity_id, explained(found))
     behind = threshold_behind(found)
     if behind:
         gone = [f"{behind} is not kept any more"]
-        for line in explained(named_events(events, behind)) or gone:
+        for line in explained(_named(events, behind)) or gone:
             typer.echo(line)
     if not replay:
         return True
-    if entity_id.startswith("count-"):
-        raise UnknownIdError("a count is decided in several partitions: it can't be replayed")
-    if isinstance(found[0], PurchaseChanged):
-        raise UnknownIdError("the planning fold decided it: --replay folds the stock fold's log")
-    again = await replayed_events(kafka, partition, installation.partition_count)
-    agrees = named_events(again, entity_id)[: len(found)] == found
-    typer.echo(f"replay of partition {partition}: {'the same' if agrees else 'something else'}")
-    return agrees
+    again = Refold(StockFold(partition, count), lambda event: entity_of(event) == entity_id)
+    offset = max([one async for one in refolded(kafka, INPUTS.name, partition, again)], default=-1)
+    differs = "" if contains(again.events, found) else "its events"
+    return _verdict(INPUTS.name, partition, offset, differs)
 
 
-async def recorded_events(kafka: KafkaSettings, partition: int) -> list[StreamEvent]:
-    """Return the committed events of a partition that are still kept, in order.
+async def _explain_planned(
+    kafka: KafkaSettings, entity_id: str, planned: Planned, count: int, *, replay: bool
+) -> bool:
+    partition = partition_of(planned.place, count)
+    everywhere = entity_id.startswith("order-")  # its lines are told where their SKUs are
+    found = await recorded_events(
+        kafka, None if everywhere else partition, lambda event: entity_of(event) == entity_id
+    )
+    recorded = await recorded_plan(kafka, partition, planned)
+    record = planned.decoded(recorded.value)
+    if isinstance(record, Shipment):
+        _show(entity_id, explained_shipment(record))
+    elif everywhere:
+        told = [one for one in found if isinstance(one, OrderChanged | OrderLineChanged)]
+        _show(entity_id, explained_order(told))
+    else:
+        _show(entity_id, explained(found))
+    return not replay or await _agrees(kafka, planned, count, found, recorded)
+
+
+async def replay_order(kafka: KafkaSettings, order_id: str) -> bool:
+    """Fold the plans of a customer order's partition again; tell whether it comes out the same.
 
     Raises:
-        InstallationError: There is no such topic.
+        InstallationError: The first plans are not kept any more, or there is no such topic.
         StalledError: Kafka fell silent before the end.
     """
-    found: list[StreamEvent] = []
-    others = dict(await end_offsets(kafka, EVENTS.name))
-    others.pop(partition, None)
-    async for records in read_topic(kafka, EVENTS.name, from_offsets=others, until_end=True):
-        for record in records:
-            if record.partition == partition and record.value:
-                found += EVENT_FRAMES.decode(record.value).items
-    return found
+    entity_id = f"order-{order_id}"
+    planned = planned_order(order_id)
+    count = installation_of(await read_catalog(kafka)).partition_count
+    partition = partition_of(planned.place, count)
+    found = await recorded_events(kafka, partition, lambda event: entity_of(event) == entity_id)
+    recorded = await recorded_plan(kafka, partition, planned)
+    return await _agrees(kafka, planned, count, found, recorded)
 
 
-async def replayed_events(kafka: KafkaSettings, partition: int, count: int) -> list[StreamEvent]:
-    """Fold the inputs of a partition from the first on, and return the events that gives.
+async def _agrees(
+    kafka: KafkaSettings,
+    planned: Planned,
+    count: int,
+    found: Sequence[StreamEvent],
+    recorded: RecordedPlan,
+) -> bool:
+    """Fold the plans of a partition again: the same events, and by then the same record."""
+    partition = partition_of(planned.place, count)
+    named = {entity_of(event) for event in found}
+    again = Refold(PlanningFold(count), lambda event: entity_of(event) in named)
+    offset, value = -1, None
+    async for offset in refolded(kafka, PLANS.name, partition, again):
+        if offset <= recorded.applied_offset:
+            value = again.state.get(planned.state_key)
+    differs = []
+    if not contains(planning_events(again.events), planning_events(found)):
+        differs.append("its events")
+    if planned.decoded(value) != planned.decoded(recorded.value):
+        differs.append(f"its record in {PLAN_STATE.name}")
+    return _verdict(PLANS.name, partition, offset, " and ".join(differs))
 
-    Raises:
-        InstallationError: The first inputs are not kept any more, or there is no such topic.
-        StalledError: Kafka fell silent before the end.
-    """
-    async with TopicReader(kafka, INPUTS.name) as reader:
-        begin = reader.positions[partition]
-        others = await reader.ends()
-    if begin:
-        raise InstallationError(
-            f"{INPUTS.name}/{partition} begins at offset {begin}: what was before is not kept,"
-            " so it can't be folded again from the beginning"
-        )
-    others.pop(partition)
-    again = Refold(partition, count)
-    async for records in read_topic(kafka, INPUTS.name, from_offsets=others, until_end=True):
-        for record in records:
-            if record.partition == partition and record.value:
-                again.fold(record.value)
-    return again.events
+
+def _verdict(topic: str, partition: int, offset: int, differs: str) -> bool:
+    told = f"something else: {differs}" if differs else "the same"
+    typer.echo(f"replay of {topic}/{partition} from offset 0 to {offset}: {told}")
+    return not differs
 
 
-class Refold:
-    """A stock fold with its state in memory; keeps the events it gives."""
+def _named(events: Sequence[StreamEvent], entity_id: str) -> list[StreamEvent]:
+    return [event for event in events if entity_of(event) == entity_id]
 
-    def __init__(self, partition: int, partition_count: int) -> None:
-        """Begin with nothing known."""
-        self.events: list[StreamEvent] = []
-        self._state: dict[bytes, bytes] = {}
-        self._fold = StockFold(partition, partition_count)
-        self._fold.start(self._state)
 
-    def fold(self, value: bytes) -> None:
-        """Fold one frame; what is no frame became a dead letter then, too."""
-        try:
-            self._fold.fold(value)
-        except FrameError:
-            return
-        changes = self._fold.drain()
-        for raw, record in changes.state.items():
-            if record is None:
-                self._state.pop(raw, None)
-            else:
-                self._state[raw] = record
-        for output in changes.outputs:
-            if output.topic == EVENTS.name:
-                self.events += EVENT_FRAMES.decode(output.value).items
+def _show(entity_id: str, lines: Sequence[str]) -> None:
+    if not lines:
+        where = PLAN_STATE.name if entity_id.startswith("shipment-") else EVENTS.name
+        kept = "7 days after it closed" if where == PLAN_STATE.name else "35 days"
+        what = "record" if where == PLAN_STATE.name else "event"
+        raise UnknownIdError(f"no {what} of {entity_id} is in {where}, which is kept for {kept}")
+    for line in lines:
+        typer.echo(line)

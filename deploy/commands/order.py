@@ -1,7 +1,7 @@
 """`shelfstream order`: customer orders of one or more lines.
 
-Exit code 0: done, or accepted; 1: refused; 2: it could not be asked; 3: no answer yet, the command
-stands in the log and is pending.
+Exit code 0: done, or accepted; 1: refused, or `--replay` found something else; 2: it could not be
+asked; 3: no answer yet, the command stands in the log and is pending.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from deploy.commands.command import (
     login_name,
     refusal_sentence,
 )
+from deploy.commands.explain import DIFFERENT_CODE, ReplayOption, replay_order
 from deploy.commands.ledger import moment_ms
 from deploy.ledger_rows import Row, rows_table
 from deploy.order_rows import explained_order, line_of, line_rows, order_rows, orders_of
@@ -113,13 +114,15 @@ def show(
 
 
 @app.command()
-def explain(order_id: OrderArgument) -> None:
+def explain(order_id: OrderArgument, replay: ReplayOption = False) -> None:
     """Tell what became of an order and its lines, with the numbers each was decided from."""
     told = explained_order(asyncio.run(_events(_kafka(), order_id)))
     if not told:
         _refuse(f"no event of order {order_id} is in {EVENTS.name}, which is kept for 35 days")
     for line in told:
         typer.echo(line)
+    if replay and not asyncio.run(replay_order(_kafka(), order_id)):
+        raise typer.Exit(DIFFERENT_CODE)
 
 
 def _send(verb: str, order_id: str, actor: str, reason: str, **fields: Any) -> None:

@@ -133,10 +133,31 @@ def test_a_breach_is_explained_and_its_log_agrees(shell: Pipeline) -> None:
     assert told.returncode == 0, told.stderr
     lines = told.stdout.splitlines()
     assert lines[0].startswith(f"{breach['breach_id']}: {breach['kind']} of {breach['sku']}")
-    assert lines[-1] == f"replay of partition {breach['partition']}: the same"
+    assert lines[-1].startswith(
+        f"replay of shelfstream.inputs/{breach['partition']} from offset 0 to"
+    )
+    assert lines[-1].endswith(": the same")
     told = shell.run("explain", "breach-nothing-1")
     assert told.returncode == 2
     assert told.stderr.startswith("no event of breach-nothing-1 is in shelfstream.events")
+
+
+def test_orders_and_counts_are_explained_and_the_plans_agree(shell: Pipeline) -> None:
+    """What spans SKUs comes out of the plans' log again: events, and the record at its offset."""
+    events = shell.run("log", "tail", "events", "--from", "0", "--json").stdout.splitlines()
+    breach = next(e for e in map(json.loads, events) if e["item"] == "BreachOpened")
+    sku, site = breach["sku"], breach["site"]
+    placed = shell.run("order", "place", "SO-1", f"{sku}@{site}=1", "--wait", "--actor", "ann")
+    assert placed.returncode == 0, placed.stderr
+    opened = shell.run("count", "open", "--site", site, sku, "--actor", "ann")
+    assert opened.returncode == 0, opened.stderr
+    session = opened.stdout.removeprefix("accepted: ").partition(",")[0]
+    for words in (("explain", "order-SO-1"), ("order", "explain", "SO-1"), ("explain", session)):
+        told = shell.run(*words, "--replay")
+        assert told.returncode == 0, told.stdout + told.stderr
+        last = told.stdout.splitlines()[-1]
+        assert last.startswith("replay of shelfstream.plans/")
+        assert last.endswith(": the same")
 
 
 @pytest.mark.skipif(not REAL_LOG.is_file(), reason="the real order log is not beside the project")

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from deploy.commands.explain import Refold
 from deploy.explanations import explained, named_events, threshold_behind
+from deploy.refolds import Refold
 from ingest.contracts.topics import EVENTS
 from ingest.frames import INPUT_FRAMES, TickInput
 from streams.contracts.events import (
@@ -15,6 +15,7 @@ from streams.contracts.events import (
     ThresholdChanged,
     TransferChanged,
 )
+from streams.domain.fold import StockFold
 from tests.property.fold_scripts import FIRST, LONG_PACE_MS, STEPS_MAX, run, script_of
 from tests.unit.streams.builders import SHOP, SKU, T0, WAREHOUSE, Story, opening, scan
 from tests.unit.streams.demand_story import Shop
@@ -92,7 +93,7 @@ def test_folding_the_log_anew_gives_the_same_events() -> None:
     """Frame by frame with what is no frame left out, as the worker does."""
     script = script_of(11, STEPS_MAX, pace_ms=LONG_PACE_MS)
     story = run(script)
-    again = Refold(0, 3)
+    again = Refold(StockFold(0, 3))
     again.fold(INPUT_FRAMES.encode(list(FIRST), received_at_ms=T0))
     again.fold(b"no frame")
     now_ms = T0
