@@ -51,6 +51,11 @@ ORDER_WORDS: Final[dict[str, tuple[PurchaseVerb, str]]] = {
     "close": ("close_purchase", "Close an order of which the rest does not come."),
 }
 """What takes nothing but an order's id: the word, the verb and the help."""
+LINE_WORDS: Final[dict[str, tuple[PurchaseVerb, str]]] = {
+    "edit": ("edit_purchase", "Change the quantity of a line; not below what of it has come."),
+    "receive": ("receive_purchase", "Book what has come of a line, where nobody scans it."),
+}
+"""What takes a line and units too."""
 
 
 @app.callback()
@@ -95,48 +100,29 @@ for _word, (_verb, _help_text) in ORDER_WORDS.items():
     _add_word(_word, _verb, _help_text)
 
 
-@app.command()
-def edit(  # noqa: PLR0917 - typer makes arguments of them
-    order_id: OrderArgument,
-    need_id: NeedArgument,
-    units: UnitsArgument,
-    actor: ActorOption = "",
-    reason: ReasonOption = "",
-    expected_version: VersionOption = None,
-) -> None:
-    """Change the quantity of a line; not below what of it has come."""
-    version = expected_version
-    _send(
-        "edit_purchase",
-        order_id,
-        actor,
-        reason,
-        need_id=need_id,
-        units=units,
-        expected_version=version,
-    )
+def _add_line_word(word: str, verb: PurchaseVerb, help_text: str) -> None:
+    @app.command(word, help=help_text)
+    def _(  # noqa: PLR0917 - typer makes arguments of them
+        order_id: OrderArgument,
+        need_id: NeedArgument,
+        units: UnitsArgument,
+        actor: ActorOption = "",
+        reason: ReasonOption = "",
+        expected_version: VersionOption = None,
+    ) -> None:
+        _send(
+            verb,
+            order_id,
+            actor,
+            reason,
+            need_id=need_id,
+            units=units,
+            expected_version=expected_version,
+        )
 
 
-@app.command()
-def receive(  # noqa: PLR0917 - typer makes arguments of them
-    order_id: OrderArgument,
-    need_id: NeedArgument,
-    units: UnitsArgument,
-    actor: ActorOption = "",
-    reason: ReasonOption = "",
-    expected_version: VersionOption = None,
-) -> None:
-    """Book what has come of a line, where nobody scans it."""
-    version = expected_version
-    _send(
-        "receive_purchase",
-        order_id,
-        actor,
-        reason,
-        need_id=need_id,
-        units=units,
-        expected_version=version,
-    )
+for _word, (_verb, _help_text) in LINE_WORDS.items():
+    _add_line_word(_word, _verb, _help_text)
 
 
 def _send(

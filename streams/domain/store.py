@@ -271,6 +271,7 @@ class Store:
         self.channels = {}
         self.fresher = {}
         self.counting = {}
+        self.waiting = {}
         self.skus = {}
         self.shares = Shares()
 

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.contracts.counts import CountLineInput
+from ingest.contracts.order_lines import OrderLineInput
 from ingest.frames import PolicyRecord, SkuRecord
 from streams.contracts.state import Breach, Level, SensedChannel
 from streams.domain import restored
@@ -80,6 +82,20 @@ def test_a_start_decodes_no_level() -> None:
     assert (len(store.levels.cache), len(store.timers)) == (0, 3)  # two buckets and the round
     story.wait(BUCKET_MS)
     assert len(store.levels.cache) > 0
+
+
+def test_a_second_start_knows_nothing_of_the_first() -> None:
+    """A fold that is given another partition's state begins with no aid of the one before."""
+    story = _watched().tell(
+        policy(short_orders="wait", lead_witness="shelf"),
+        OrderLineInput("o1", 1, SKU, SHOP, "reserve", 90),
+        CountLineInput("count-1", SKU, SHOP, "open", "ann"),
+    )
+    store = story.fold._store
+    assert (list(store.waiting), list(store.counting)) == ([(SKU, SHOP)], [(SKU, SHOP)])
+    story.fold.start({})
+    aids = (store.touched, store.calm, store.channels, store.fresher, store.skus)
+    assert not any((*aids, store.waiting, store.counting))
 
 
 def test_the_short_structs_are_the_beginning_of_the_whole_ones() -> None:
