@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from alerting import life, rules
-from ingest.contracts.topics import DAY_MS, DELIVERIES, EVENTS
+from ingest.contracts.topics import DAY_MS, DELIVERIES
 from ingest.partitions import partition_of
+from streams.command_answers import CommandAnswers
 from streams.contracts.alerts import (
     ALERT,
     ALERT_INPUT_FRAMES,
-    ANSWERED,
     CHANNEL,
     DELIVERY_FRAMES,
     RULE,
@@ -25,18 +25,14 @@ from streams.contracts.alerts import (
     AlertItem,
     AlertRaised,
     AlertRuleInput,
-    AnsweredCommand,
     ChannelInput,
     Delivery,
     DeliveryResult,
 )
-from streams.contracts.events import EVENT_FRAMES, CommandAccepted, CommandRefused
-from streams.contracts.state import CLOCK, SEPARATOR, key
+from streams.contracts.state import CLOCK, COMMAND, SEPARATOR, AnsweredCommand, key
 from streams.engine.table import RecordTable
 from streams.engine.timed import TimedFold
 
-ANSWERED_KEPT_MS: Final = DAY_MS
-"""Ids of people's answers are remembered so long; a repeat of one does nothing."""
 SILENCE_MS_MAX: Final = 30 * DAY_MS
 """A longer silence is refused: the alert would be forgotten, not silenced."""
 
@@ -44,7 +40,7 @@ _STRUCTS: Final = {
     ALERT: Alert,
     CHANNEL: ChannelInput,
     RULE: AlertRuleInput,
-    ANSWERED: AnsweredCommand,
+    COMMAND: AnsweredCommand,
     CLOCK: AlertClock,
 }
 _CLOCK_KEY: Final = key(CLOCK)
@@ -57,6 +53,7 @@ class AlertFold(TimedFold[AlertItem]):
         """Take the installation's partition count: deliveries go by channel, answers by site."""
         super().__init__(ALERT_INPUT_FRAMES, RecordTable(_STRUCTS, SEPARATOR), _CLOCK_KEY)
         self._partition_count = partition_count
+        self._answers = CommandAnswers(self, partition_count)
 
     def apply(self, item: AlertItem) -> None:
         """Fold one item that is no tick."""
@@ -79,6 +76,8 @@ class AlertFold(TimedFold[AlertItem]):
 
     def wake(self, name: str) -> None:
         """Repeat an alert, or drop one (or a command id) that was kept long enough."""
+        if self._answers.wake(name):
+            return
         record = self.table.get(name.encode())
         if not isinstance(record, Alert) or record.state != "open":
             self.table.delete(name.encode())
@@ -95,8 +94,7 @@ class AlertFold(TimedFold[AlertItem]):
         """Set the timers of all alerts and command ids in the table."""
         for _, alert in self.table.of_kind(ALERT):
             self._set_timer(alert)
-        for raw, answered in self.table.of_kind(ANSWERED):
-            self.timers.set(raw.decode(), answered.at_ms + ANSWERED_KEPT_MS)
+        self._answers.rebuild()
 
     def clock_record(self) -> AlertClock:
         """Return the record that keeps this partition's now."""
@@ -121,25 +119,15 @@ class AlertFold(TimedFold[AlertItem]):
         self._put(alert)
 
     def _answered(self, item: AlertAnswer) -> None:
-        answered_key = key(ANSWERED, item.command_id)
-        if self.table.get(answered_key) is not None:
+        if not self._answers.begin(item):
             return
-        self.table.put(answered_key, AnsweredCommand(self.now_ms))
-        self.timers.set(answered_key.decode(), self.now_ms + ANSWERED_KEPT_MS)
         alert = self._alert(item.alert_key)
         refusal = self._refusal(item, alert)
-        if alert is None or refusal:
-            self._reply_refused(item, refusal, "" if alert is None else alert.state)
-            return
-        self._carry_out(item, alert)
-        self._put(alert)
-        accepted = CommandAccepted(
-            command_id=item.command_id,
-            actor=item.actor,
-            entity_id=item.alert_key,
-            at_ms=self.now_ms,
-        )
-        self._reply(item.site, accepted)
+        if alert is not None and not refusal:
+            self._carry_out(item, alert)
+            self._put(alert)
+        state = alert.state if alert is not None else ""
+        self._answers.say(item, item.alert_key, item.site, refusal=refusal, state=state)
 
     def _refusal(self, item: AlertAnswer, alert: Alert | None) -> str:
         if alert is None:
@@ -227,21 +215,6 @@ class AlertFold(TimedFold[AlertItem]):
         )
         partition = partition_of(channel.channel, self._partition_count)
         self.outbox.add(DELIVERIES.name, partition, DELIVERY_FRAMES, delivery, self.now_ms)
-
-    def _reply_refused(self, item: AlertAnswer, reason: str, state: str) -> None:
-        refused = CommandRefused(
-            command_id=item.command_id,
-            actor=item.actor,
-            entity_id=item.alert_key,
-            at_ms=self.now_ms,
-            reason=reason,
-            current_state=state,
-        )
-        self._reply(item.site, refused)
-
-    def _reply(self, site: str, event: CommandAccepted | CommandRefused) -> None:
-        partition = partition_of(site, self._partition_count)
-        self.outbox.add(EVENTS.name, partition, EVENT_FRAMES, event, self.now_ms)
 
     def _keep_reference(self, raw: bytes, item: ChannelInput | AlertRuleInput) -> None:
         known = self.table.get(raw)

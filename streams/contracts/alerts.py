@@ -202,12 +202,6 @@ ALERT_DELIVERIES_KEPT_MAX: Final = 20
 ALERT_NOTES_KEPT_MAX: Final = 40
 
 
-class AnsweredCommand(msgspec.Struct, frozen=True, array_like=True):
-    """A person's answer that was taken or refused; a repeat of it does nothing."""
-
-    at_ms: int
-
-
 class AlertClock(msgspec.Struct, array_like=True, kw_only=True):
     """The alert fold's own record of a partition."""
 
@@ -217,6 +211,5 @@ class AlertClock(msgspec.Struct, array_like=True, kw_only=True):
 ALERT: Final = "alert"
 CHANNEL: Final = "channel"
 RULE: Final = "rule"
-ANSWERED: Final = "answered"
-"""Kinds of state keys beside `clock`; built by `streams.contracts.state.key`. `channel` and `rule`
-hold the newest `ChannelInput` and `AlertRuleInput`."""
+"""Kinds of state keys beside `clock` and `command`; built by `streams.contracts.state.key`.
+`channel` and `rule` hold the newest `ChannelInput` and `AlertRuleInput`."""

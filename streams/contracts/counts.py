@@ -14,8 +14,6 @@ COUNT_SESSION: Final = "count_session"
 """Kind of state key in `shelfstream.plan-state`: `count_session`, session id."""
 COUNT_BOOK: Final = "count_book"
 """Kind of state key in `shelfstream.plan-state`: `count_book`, site."""
-COUNT_ANSWERED: Final = "count_answered"
-"""Kind of state key in `shelfstream.plan-state`: `count_answered`, command id."""
 
 LineState = Literal["open", "waiting", "recount", "counted"]
 """Of a line in the stock fold."""
@@ -163,13 +161,6 @@ class CountBook(msgspec.Struct, array_like=True, kw_only=True):
     next_number: int = 1
 
 
-class CountAnswered(msgspec.Struct, array_like=True, kw_only=True):
-    """A command that was answered; forgotten after 24 h."""
-
-    command_id: str
-    at_ms: int
-
-
 class CountLineChanged(msgspec.Struct, frozen=True, array_like=True, tag=20, kw_only=True):
     """A line was counted, waits for approval, has to be counted again, or a late fact met it."""
 
@@ -193,3 +184,14 @@ class CountSessionChanged(msgspec.Struct, frozen=True, array_like=True, tag=21, 
     actor: str
     lines: dict[str, int] = {}
     """How many lines are in each state."""
+
+
+COUNT_STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
+    COUNT: CountRecord,
+    COUNT_LINE: CountLine,
+}
+SESSION_STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
+    COUNT_SESSION: CountSession,
+    COUNT_BOOK: CountBook,
+}
+"""The struct behind each kind of key, of the stock fold and of the planning fold."""

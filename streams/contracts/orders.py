@@ -168,3 +168,10 @@ class OrderChanged(msgspec.Struct, frozen=True, array_like=True, tag=81, kw_only
     at_ms: int
     actor: str
     order: CustomerOrder
+
+
+ORDER_LINE_STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
+    ORDER_LINE: OrderLine,
+    ORDER_QUEUE: OrderQueue,
+}
+"""The struct behind each kind of key, of the stock fold."""

@@ -91,3 +91,9 @@ class PlanClock(msgspec.Struct, array_like=True, kw_only=True):
 SHIPMENT: Final = "shipment"
 LANE: Final = "lane"
 """Kinds of state keys beside `clock`; built by `streams.contracts.state.key`."""
+
+SHIPMENT_STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
+    SHIPMENT: Shipment,
+    LANE: LaneBook,
+}
+"""The struct behind each kind of key."""

@@ -131,3 +131,10 @@ PURCHASE: Final = "purchase"
 PURCHASE_NEED: Final = "purchase_need"
 SUPPLIER: Final = "supplier"
 """Kinds of state keys."""
+
+PURCHASE_STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
+    PURCHASE: PurchaseOrder,
+    PURCHASE_NEED: PurchaseNeed,
+    SUPPLIER: SupplierBook,
+}
+"""The struct behind each kind of key."""

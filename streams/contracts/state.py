@@ -12,11 +12,11 @@ import msgspec
 from ingest.contracts.demand import PromotionRecord
 from ingest.contracts.supply import LaneRecord, SupplierRecord
 from ingest.frames import NetworkRecord, PolicyRecord, SiteRecord, SkuRecord
-from streams.contracts.counts import COUNT, COUNT_LINE, CountLine, CountRecord
+from streams.contracts.counts import COUNT_STRUCTS
 from streams.contracts.demand import Demand, LeadTime
 from streams.contracts.kpis import KPI, Kpi
 from streams.contracts.lots import LOT_STRUCTS
-from streams.contracts.orders import ORDER_LINE, ORDER_QUEUE, OrderLine, OrderQueue
+from streams.contracts.orders import ORDER_LINE_STRUCTS
 from streams.contracts.shelf import LoadCell, TagRound
 from streams.contracts.voids import VOIDED, Voided
 from streams.contracts.windows import SourceWindow
@@ -316,16 +316,14 @@ STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
     DEVICE: DeviceState,
     CLOCK: Clock,
     COMMAND: AnsweredCommand,
-    ORDER_LINE: OrderLine,
-    ORDER_QUEUE: OrderQueue,
     DEMAND: Demand,
     LEAD_TIME: LeadTime,
     VOIDED: Voided,
-    COUNT: CountRecord,
-    COUNT_LINE: CountLine,
     KPI: Kpi,
-    **LOT_STRUCTS,
     WITNESS: WitnessRecord,
+    **COUNT_STRUCTS,
+    **LOT_STRUCTS,
+    **ORDER_LINE_STRUCTS,
 }
 """The struct behind each kind of key; `reference` records are a tagged union, see `Reference`."""
 

@@ -8,13 +8,11 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from ingest.frames import CommandInput
-from streams.contracts.events import CommandAccepted, CommandRefused
+from streams.command_answers import ANSWERS_KEPT_MS, command_answer
 from streams.contracts.orders import BufferReleased
 from streams.contracts.state import TRANSFER_OPEN, AnsweredCommand, Level, Transfer, TransferState
 from streams.domain import holds, needs, sensing, transfers, voids
 from streams.domain.store import Store
-
-ANSWERS_KEPT_MS: Final = 86_400_000
 
 
 class Refusal(NamedTuple):
@@ -47,27 +45,13 @@ def apply_command(store: Store, command: CommandInput) -> None:
     else:
         answer = _carry_out(store, command)
     if isinstance(answer, Done):
-        store.outbox.events.append(
-            CommandAccepted(
-                command_id=command.command_id,
-                actor=command.actor,
-                entity_id=answer.entity_id,
-                at_ms=store.now_ms,
-                version=answer.version,
-            )
-        )
+        entity_id, refusal, version = answer.entity_id, "", answer.version
     else:
-        store.outbox.events.append(
-            CommandRefused(
-                command_id=command.command_id,
-                actor=command.actor,
-                entity_id=command.entity_id,
-                at_ms=store.now_ms,
-                reason=answer.reason,
-                current_state=state,
-                current_version=version,
-            )
-        )
+        entity_id, refusal = command.entity_id, answer.reason
+    said = command_answer(
+        command, entity_id, store.now_ms, refusal=refusal, state=state, version=version
+    )
+    store.outbox.events.append(said)
 
 
 def forget_answered(store: Store, command_id: str) -> int:

@@ -18,11 +18,10 @@ from ingest.contracts.counts import (
 from ingest.contracts.topics import DAY_MS, EVENTS, INPUTS
 from ingest.frames import INPUT_FRAMES
 from ingest.partitions import partition_of
+from streams.command_answers import CommandAnswers
 from streams.contracts.counts import (
-    COUNT_ANSWERED,
     COUNT_BOOK,
     COUNT_SESSION,
-    CountAnswered,
     CountAsked,
     CountBook,
     CountLineAnswered,
@@ -32,24 +31,17 @@ from streams.contracts.counts import (
     SessionLine,
     SessionState,
 )
-from streams.contracts.events import EVENT_FRAMES, CommandAccepted, CommandRefused, StreamEvent
+from streams.contracts.events import EVENT_FRAMES, StreamEvent
 from streams.contracts.plans import PlanItem
 from streams.contracts.state import key
 from streams.engine.timed import TimedFold
 
 SESSION_KEPT_MS: Final = 35 * DAY_MS
 """An ended session is kept as long as the input that made it."""
-ANSWERS_KEPT_MS: Final = DAY_MS
 SESSIONS_OPEN_MAX: Final = 20
 """Open sessions of one site."""
 
-COUNT_STRUCTS: Final = {
-    COUNT_SESSION: CountSession,
-    COUNT_BOOK: CountBook,
-    COUNT_ANSWERED: CountAnswered,
-}
 _SESSION_TIMER: Final = f"{COUNT_SESSION}/"
-_ANSWERED_TIMER: Final = f"{COUNT_ANSWERED}/"
 _TO_COUNT: Final = frozenset({"asked", "open", "prefilled", "recount"})
 _UNDECIDED: Final = frozenset({"entered", "waiting"})
 _NOT_COUNTED: Final = frozenset({"asked", "open", "prefilled", "recount", "entered", "waiting"})
@@ -60,9 +52,12 @@ _TOLD: Final = frozenset({"counted", "waiting", "recount", "refused"})
 class CountSessions:
     """The sessions of the sites in one partition of the planning fold."""
 
-    def __init__(self, fold: TimedFold[PlanItem], partition_count: int) -> None:
-        """Take the fold whose table, timers and outbox they share."""
+    def __init__(
+        self, fold: TimedFold[PlanItem], answers: CommandAnswers, partition_count: int
+    ) -> None:
+        """Take the fold whose table, timers and outbox they share, and what it has answered."""
         self._fold = fold
+        self._answers = answers
         self._partition_count = partition_count
         self._verbs: dict[str, Callable[[CountSession, CountAsked], str]] = {
             "enter": self._enter,
@@ -74,37 +69,17 @@ class CountSessions:
 
     def ask(self, asked: CountAsked) -> None:
         """Carry a command out or refuse it, once, and say so."""
-        fold = self._fold
-        answered_key = key(COUNT_ANSWERED, asked.command_id)
-        if fold.table.get(answered_key) is not None:
+        if not self._answers.begin(asked):
             return
-        fold.table.put(answered_key, CountAnswered(command_id=asked.command_id, at_ms=fold.now_ms))
-        fold.timers.set(_ANSWERED_TIMER + asked.command_id, fold.now_ms + ANSWERS_KEPT_MS)
         session, refusal = self._carry_out(asked)
-        if refusal:
-            self._tell(
-                asked.site,
-                CommandRefused(
-                    command_id=asked.command_id,
-                    actor=asked.actor,
-                    entity_id=asked.session_id,
-                    at_ms=fold.now_ms,
-                    reason=refusal,
-                    current_state=session.state if session is not None else "",
-                    current_version=session.version if session is not None else 0,
-                ),
-            )
-        elif session is not None:
-            self._tell(
-                asked.site,
-                CommandAccepted(
-                    command_id=asked.command_id,
-                    actor=asked.actor,
-                    entity_id=session.session_id,
-                    at_ms=fold.now_ms,
-                    version=session.version,
-                ),
-            )
+        self._answers.say(
+            asked,
+            session.session_id if session is not None and not refusal else asked.session_id,
+            asked.site,
+            refusal=refusal,
+            state=session.state if session is not None else "",
+            version=session.version if session is not None else 0,
+        )
 
     def note(self, answered: CountLineAnswered) -> None:
         """Take note of what the stock fold says of a line."""
@@ -132,27 +107,20 @@ class CountSessions:
 
     def wake(self, name: str) -> bool:
         """Do what a timer was set for; tell whether it was one of theirs."""
-        table = self._fold.table
-        if name.startswith(_ANSWERED_TIMER):
-            table.delete(key(COUNT_ANSWERED, name.removeprefix(_ANSWERED_TIMER)))
-        elif name.startswith(_SESSION_TIMER):
-            session_key = key(COUNT_SESSION, name.removeprefix(_SESSION_TIMER))
-            session: CountSession = table.get(session_key)
-            if session.state == "open":
-                self._end(session, "expired", "")
-            else:
-                table.delete(session_key)
-        else:
+        if not name.startswith(_SESSION_TIMER):
             return False
+        session_key = key(COUNT_SESSION, name.removeprefix(_SESSION_TIMER))
+        session: CountSession = self._fold.table.get(session_key)
+        if session.state == "open":
+            self._end(session, "expired", "")
+        else:
+            self._fold.table.delete(session_key)
         return True
 
     def rebuild(self) -> None:
-        """Set a timer for each session and each answered command."""
+        """Set a timer for each session."""
         for _, session in self._fold.table.of_kind(COUNT_SESSION):
             self._set_timer(session)
-        for _, answered in self._fold.table.of_kind(COUNT_ANSWERED):
-            due_ms = answered.at_ms + ANSWERS_KEPT_MS
-            self._fold.timers.set(_ANSWERED_TIMER + answered.command_id, due_ms)
 
     def _carry_out(self, asked: CountAsked) -> tuple[CountSession | None, str]:
         if asked.verb == "open":

@@ -24,6 +24,7 @@ from ingest.frames import (
     StatusInput,
     TickInput,
 )
+from streams.command_answers import ANSWERS_KEPT_MS
 from streams.contracts.counts import COUNT_LINE
 from streams.contracts.events import BarrierPassed
 from streams.contracts.lots import LOTS
@@ -42,7 +43,7 @@ from streams.domain import (
     transfers,
     witnesses,
 )
-from streams.domain.commands import ANSWERS_KEPT_MS, apply_command, forget_answered
+from streams.domain.commands import apply_command, forget_answered
 from streams.domain.devices import apply_device_status
 from streams.domain.openings import apply_opening
 from streams.domain.reference import apply_reference

@@ -15,8 +15,9 @@ from ingest.contracts.order_lines import OrderAction, OrderLineInput
 from ingest.contracts.topics import ALERT_INPUTS, DAY_MS, EVENTS, INPUTS
 from ingest.frames import INPUT_FRAMES
 from ingest.partitions import partition_of
+from streams.command_answers import CommandAnswers
 from streams.contracts.alerts import ALERT_INPUT_FRAMES, AlertEnded, AlertItem, AlertRaised
-from streams.contracts.events import EVENT_FRAMES, CommandAccepted, CommandRefused, StreamEvent
+from streams.contracts.events import EVENT_FRAMES, StreamEvent
 from streams.contracts.orders import (
     ORDER,
     CustomerOrder,
@@ -27,8 +28,7 @@ from streams.contracts.orders import (
     SagaLine,
 )
 from streams.contracts.plans import PlanItem
-from streams.contracts.state import COMMAND, AnsweredCommand, key
-from streams.domain.purchase_commands import ANSWERS_KEPT_MS, TIMER_PREFIX
+from streams.contracts.state import key
 from streams.engine.timed import TimedFold
 
 ORDER_KEPT_MS: Final = 36 * DAY_MS
@@ -42,9 +42,12 @@ _DONE_LINES: Final = frozenset({"refused", "released", "fulfilled"})
 class OrderSagas:
     """The orders in one partition of the planning fold."""
 
-    def __init__(self, fold: TimedFold[PlanItem], partition_count: int) -> None:
-        """Take the fold whose table, timers and outbox they share."""
+    def __init__(
+        self, fold: TimedFold[PlanItem], answers: CommandAnswers, partition_count: int
+    ) -> None:
+        """Take the fold whose table, timers and outbox they share, and what it has answered."""
         self._fold = fold
+        self._answers = answers
         self._partition_count = partition_count
         self._verbs: dict[str, Callable[[CustomerOrder, OrderAsked], str]] = {
             "fulfil": self._fulfil,
@@ -53,12 +56,8 @@ class OrderSagas:
 
     def ask(self, asked: OrderAsked) -> None:
         """Carry a command out or refuse it, once, and say so."""
-        fold = self._fold
-        command_key = key(COMMAND, asked.command_id)
-        if fold.table.get(command_key) is not None:
+        if not self._answers.begin(asked):
             return
-        fold.table.put(command_key, AnsweredCommand(command_id=asked.command_id, at_ms=fold.now_ms))
-        fold.timers.set(TIMER_PREFIX + asked.command_id, fold.now_ms + ANSWERS_KEPT_MS)
         order = self._order(asked.order_id)
         if asked.verb == "place":
             refusal = f"order {asked.order_id} has been placed already" if order else ""
@@ -68,26 +67,14 @@ class OrderSagas:
             refusal = self._verbs[asked.verb](order, asked)
         if asked.verb == "place" and not refusal:
             order = self._place(asked)
-        if refusal or order is None:
-            refused = CommandRefused(
-                command_id=asked.command_id,
-                actor=asked.actor,
-                entity_id=asked.order_id,
-                at_ms=fold.now_ms,
-                reason=refusal,
-                current_state=order.state if order is not None else "",
-                current_version=order.version if order is not None else 0,
-            )
-            self._say(asked.order_id, refused)
-            return
-        accepted = CommandAccepted(
-            command_id=asked.command_id,
-            actor=asked.actor,
-            entity_id=asked.order_id,
-            at_ms=fold.now_ms,
-            version=order.version,
+        self._answers.say(
+            asked,
+            asked.order_id,
+            asked.order_id,
+            refusal=refusal,
+            state=order.state if order is not None else "",
+            version=order.version if order is not None else 0,
         )
-        self._say(asked.order_id, accepted)
 
     def note(self, changed: OrderLineChanged) -> None:
         """Take note of what became of a line."""

@@ -12,12 +12,14 @@ from ingest.contracts.supply import LaneRecord, SupplierRecord
 from ingest.contracts.topics import DAY_MS, INPUTS
 from ingest.frames import INPUT_FRAMES, CommandInput, ReferenceInput
 from ingest.partitions import partition_of
-from streams.contracts.counts import CountAsked, CountLineAnswered
+from streams.command_answers import CommandAnswers
+from streams.contracts.counts import SESSION_STRUCTS, CountAsked, CountLineAnswered
 from streams.contracts.orders import ORDER, CustomerOrder, OrderAsked, OrderLineAnswered
 from streams.contracts.plans import (
     LANE,
     PLAN_FRAMES,
     SHIPMENT,
+    SHIPMENT_STRUCTS,
     LaneBook,
     PlanClock,
     PlanItem,
@@ -27,24 +29,15 @@ from streams.contracts.plans import (
 )
 from streams.contracts.purchases import (
     PURCHASE,
-    PURCHASE_NEED,
-    SUPPLIER,
+    PURCHASE_STRUCTS,
     PurchaseCommand,
     PurchaseLine,
-    PurchaseNeed,
-    PurchaseOrder,
-    SupplierBook,
 )
 from streams.contracts.state import CLOCK, COMMAND, SEPARATOR, AnsweredCommand, key, sku_of
 from streams.domain.calendars import next_open_ms
-from streams.domain.count_sessions import COUNT_STRUCTS, CountSessions
+from streams.domain.count_sessions import CountSessions
 from streams.domain.order_sagas import OrderSagas
-from streams.domain.purchase_commands import (
-    TIMER_PREFIX,
-    apply_purchase_command,
-    forget_answered,
-    set_answer_timer,
-)
+from streams.domain.purchase_commands import apply_purchase_command
 from streams.domain.purchasing import Purchasing
 from streams.engine.table import RecordTable
 from streams.engine.timed import TimedFold
@@ -56,15 +49,12 @@ SHIPMENT_KEPT_MS: Final = 7 * DAY_MS
 """A closed shipment leaves the state so long after its closing time."""
 
 _STRUCTS: Final = {
-    SHIPMENT: Shipment,
-    LANE: LaneBook,
     CLOCK: PlanClock,
-    PURCHASE: PurchaseOrder,
-    PURCHASE_NEED: PurchaseNeed,
-    SUPPLIER: SupplierBook,
     COMMAND: AnsweredCommand,
     ORDER: CustomerOrder,
-    **COUNT_STRUCTS,
+    **SHIPMENT_STRUCTS,
+    **PURCHASE_STRUCTS,
+    **SESSION_STRUCTS,
 }
 _CLOCK_KEY: Final = key(CLOCK)
 
@@ -76,9 +66,10 @@ class PlanningFold(TimedFold[PlanItem]):
         """Take the installation's partition count: commands go to the partition of their SKU."""
         super().__init__(PLAN_FRAMES, RecordTable(_STRUCTS, SEPARATOR), _CLOCK_KEY)
         self._partition_count = partition_count
-        self._counts = CountSessions(self, partition_count)
+        self._answers = CommandAnswers(self, partition_count)
+        self._counts = CountSessions(self, self._answers, partition_count)
         self._purchasing = Purchasing(self, partition_count)
-        self._orders = OrderSagas(self, partition_count)
+        self._orders = OrderSagas(self, self._answers, partition_count)
 
     def apply(self, item: PlanItem) -> None:
         """Let a line join or leave the collecting shipment of its lane; count sessions go on."""
@@ -93,7 +84,7 @@ class PlanningFold(TimedFold[PlanItem]):
         elif isinstance(item, PurchaseLine):
             self._purchasing.take(item)
         elif isinstance(item, PurchaseCommand):
-            apply_purchase_command(self._purchasing, item)
+            apply_purchase_command(self._purchasing, self._answers, item)
         elif isinstance(item, OrderLineAnswered):
             self._orders.note(item.changed)
         elif isinstance(item, OrderAsked):
@@ -103,13 +94,10 @@ class PlanningFold(TimedFold[PlanItem]):
 
     def wake(self, name: str) -> None:
         """Close the shipment whose time has come, or drop one that closed long ago."""
-        if self._counts.wake(name) or self._orders.wake(name):
+        if self._answers.wake(name) or self._counts.wake(name) or self._orders.wake(name):
             return
         if name.startswith(PURCHASE):
             self._purchasing.wake(name)
-            return
-        if name.startswith(TIMER_PREFIX):
-            forget_answered(self._purchasing, name)
             return
         shipment: Shipment = self.table.get(key(SHIPMENT, name))
         if shipment.state == "collecting":
@@ -118,14 +106,13 @@ class PlanningFold(TimedFold[PlanItem]):
             self.table.delete(key(SHIPMENT, name))
 
     def rebuild(self) -> None:
-        """Set a timer for each shipment and count session in the table."""
+        """Set a timer for whatever in the table has one."""
         for _, shipment in self.table.of_kind(SHIPMENT):
             self._set_timer(shipment)
+        self._answers.rebuild()
         self._counts.rebuild()
         self._purchasing.rebuild()
         self._orders.rebuild()
-        for _, answered in self.table.of_kind(COMMAND):
-            set_answer_timer(self._purchasing, answered)
 
     def clock_record(self) -> PlanClock:
         """Return the record that keeps this partition's now."""

@@ -1,14 +1,13 @@
-"""What people do to purchase orders: approve, edit, cancel, close, receive; answered in `events`.
+"""What people do to purchase orders: approve, edit, cancel, close, receive.
 
-A command that can't be carried out is refused with the reason and the state it found. Ids are
-remembered for 24 h: a repeat changes nothing and gets no second answer.
+A command that can't be carried out is refused with the reason and the state it found.
 """
 
 from collections.abc import Callable
 from typing import Final
 
 from ingest.frames import ScanInput
-from streams.contracts.events import CommandAccepted, CommandRefused
+from streams.command_answers import CommandAnswers
 from streams.contracts.purchases import (
     PURCHASE_PLACED,
     PURCHASE_UNPLACED,
@@ -16,65 +15,35 @@ from streams.contracts.purchases import (
     PurchaseOrder,
     PurchaseState,
 )
-from streams.contracts.state import COMMAND, SEPARATOR, AnsweredCommand, key
-from streams.domain.days import DAY_MS
 from streams.domain.purchase_orders import ACTOR, PurchaseOrders, placed_units
 
-ANSWERS_KEPT_MS: Final = DAY_MS
-TIMER_PREFIX: Final = COMMAND + SEPARATOR
 
-
-def apply_purchase_command(orders: PurchaseOrders, command: PurchaseCommand) -> None:
-    """Carry a command out or refuse it, and say so."""
-    fold = orders.fold
-    if fold.table.get(key(COMMAND, command.command_id)) is not None:
+def apply_purchase_command(
+    orders: PurchaseOrders, answers: CommandAnswers, command: PurchaseCommand
+) -> None:
+    """Carry a command out or refuse it, once, and say so."""
+    if not answers.begin(command):
         return
-    answered = AnsweredCommand(command_id=command.command_id, at_ms=fold.now_ms)
-    fold.table.put(key(COMMAND, command.command_id), answered)
-    set_answer_timer(orders, answered)
     order = orders.order(command.order_id)
-    state, version = ("", 0) if order is None else (order.state, order.version)
     if order is None:
-        refused = f"there is no order {command.order_id}"
-    elif command.expected_version not in {-1, version}:
-        refused = f"version {command.expected_version} was expected, but it is {version}"
+        refusal = f"there is no order {command.order_id}"
+    elif command.expected_version not in {-1, order.version}:
+        refusal = f"version {command.expected_version} was expected, but it is {order.version}"
     else:
-        refused = _VERBS[command.verb](orders, order, command)
-    event: CommandRefused | CommandAccepted
-    if refused or order is None:
-        event = CommandRefused(
-            command_id=command.command_id,
-            actor=command.actor,
-            entity_id=command.order_id,
-            at_ms=fold.now_ms,
-            reason=refused,
-            current_state=state,
-            current_version=version,
-        )
-    else:
-        event = CommandAccepted(
-            command_id=command.command_id,
-            actor=command.actor,
-            entity_id=command.order_id,
-            at_ms=fold.now_ms,
-            version=order.version,
-        )
-    orders.say(supplier_of(command.order_id), event)
+        refusal = _VERBS[command.verb](orders, order, command)
+    answers.say(
+        command,
+        command.order_id,
+        supplier_of(command.order_id),
+        refusal=refusal,
+        state=order.state if order is not None else "",
+        version=order.version if order is not None else 0,
+    )
 
 
 def supplier_of(order_id: str) -> str:
     """Return the supplier inside `purchase-{supplier}-{number}`; empty in any other text."""
     return order_id.partition("-")[2].rpartition("-")[0]
-
-
-def set_answer_timer(orders: PurchaseOrders, answered: AnsweredCommand) -> None:
-    """Let an answered command be forgotten in its time."""
-    orders.fold.timers.set(TIMER_PREFIX + answered.command_id, answered.at_ms + ANSWERS_KEPT_MS)
-
-
-def forget_answered(orders: PurchaseOrders, name: str) -> None:
-    """Forget the command of a timer."""
-    orders.fold.table.delete(name.encode())
 
 
 def _approve(orders: PurchaseOrders, order: PurchaseOrder, command: PurchaseCommand) -> str:

@@ -1,10 +1,11 @@
 """Reference data: takes an entity of a catalogue load and looks again at what it concerns."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ingest.contracts.demand import PromotionRecord
 from ingest.frames import PolicyRecord, ReferenceInput, SkuRecord
 from streams.domain import expiry, serials, witnesses
+from streams.domain.catalogue import Catalogue
 from streams.domain.reviews import review
 from streams.domain.store import Store
 
@@ -17,16 +18,12 @@ def apply_reference(store: Store, reference: ReferenceInput) -> None:
     if isinstance(entity, SkuRecord):
         _apply_sku(store, entity, removed=reference.removed)
         return
-    kept_lots = bool(store.catalogue.lot_policies)
-    kept_serials = bool(store.catalogue.serial_policies)
+    followers = _policy_followers(store.catalogue)  # before: there may be something to forget
     store.catalogue.set(entity, removed=reference.removed)
     if isinstance(entity, PolicyRecord):
         for sku_site in concerned(store, entity):
-            if kept_lots:
-                expiry.follow_policy(store, *sku_site)
-            if kept_serials:
-                serials.follow_policy(store, *sku_site)
-            witnesses.follow_policy(store, *sku_site)
+            for follow_policy in followers:
+                follow_policy(store, *sku_site)
             review(store, *sku_site, "policy")
             store.touched[sku_site] = None
     elif isinstance(entity, PromotionRecord):
@@ -71,7 +68,20 @@ def _apply_sku(store: Store, record: SkuRecord, *, removed: bool) -> None:
     for site in book.sites:
         store.catalogue.cached_rules.pop((record.sku, site), None)
         if (before.category, before.pack_units) != (after.category, after.pack_units):
-            expiry.follow_policy(store, record.sku, site)
-            serials.follow_policy(store, record.sku, site)
-            witnesses.follow_policy(store, record.sku, site)
+            for follow_policy in _policy_followers(store.catalogue):
+                follow_policy(store, record.sku, site)
             store.touched[record.sku, site] = None
+
+
+def _policy_followers(catalogue: Catalogue) -> list[Callable[[Store, str, str], None]]:
+    """Return what forgets records of a level that its policy no longer asks for.
+
+    Where no policy asks for lots or serial numbers no level has any, and none is looked at.
+    """
+    followers: list[Callable[[Store, str, str], None]] = []
+    if catalogue.lot_policies:
+        followers.append(expiry.follow_policy)
+    if catalogue.serial_policies:
+        followers.append(serials.follow_policy)
+    followers.append(witnesses.follow_policy)
+    return followers

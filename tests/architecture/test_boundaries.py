@@ -22,7 +22,7 @@ PEERS = "deploy.bench.peers."
 """Programs that benchmarks run in an environment of their own; the product imports none."""
 
 PURE = re.compile(
-    r"^(streams\.(domain|contracts)(\.|$)|streams\.(points|periods|journal)$|"
+    r"^(streams\.(domain|contracts)(\.|$)|streams\.(command_answers|points|periods|journal)$|"
     r"ingest\.(frames|partitions|normalise|batcher|clocks|wire|catalog|barcodes)$|alerting\.(rules|fold)$|"
     r"simulators\.(world|demand|faults|oracle|verification|gateway)$)"
 )

@@ -2,10 +2,11 @@
 
 import pytest
 
-from alerting.fold import ANSWERED_KEPT_MS, SILENCE_MS_MAX
+from alerting.fold import SILENCE_MS_MAX
 from alerting.life import ACKNOWLEDGED_KEPT_MS, CLEARED_KEPT_MS
 from ingest.contracts.errors import FrameError
 from ingest.frames import TickInput
+from streams.command_answers import ANSWERS_KEPT_MS
 from streams.contracts.alerts import ALERT_DELIVERIES_KEPT_MAX, ALERT_NOTES_KEPT_MAX
 from streams.contracts.events import CommandAccepted, CommandRefused
 from tests.unit.alerting.story import KEY, AlertStory, answer, channel, ended, raised, result, rule
@@ -197,9 +198,9 @@ def test_an_answer_counts_once_and_its_id_is_forgotten_in_time() -> None:
     story.at(1_000, raised(), answer("acknowledge"), answer("acknowledge"))
     assert len(story.events) == 1
     before = len(story.state)
-    story.at(1_000 + ANSWERED_KEPT_MS, TickInput(0))
+    story.at(1_000 + ANSWERS_KEPT_MS, TickInput(0))
     assert len(story.state) == before - 1
-    story.at(ANSWERED_KEPT_MS + 2_000, ended(ANSWERED_KEPT_MS), answer("acknowledge", "c9"))
+    story.at(ANSWERS_KEPT_MS + 2_000, ended(ANSWERS_KEPT_MS), answer("acknowledge", "c9"))
     assert story.events[-1].reason == "the alert is over"
 
 

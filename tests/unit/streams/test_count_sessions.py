@@ -8,8 +8,8 @@ from ingest.contracts.counts import COUNT_LINES_MAX, SESSION_TTL_MS_MAX, CountLi
 from ingest.contracts.topics import DAY_MS, EVENTS, INPUTS
 from ingest.frames import INPUT_FRAMES
 from streams.contracts.counts import (
-    COUNT_ANSWERED,
     COUNT_SESSION,
+    SESSION_STRUCTS,
     CountAsked,
     CountLineAnswered,
     CountLineChanged,
@@ -18,8 +18,8 @@ from streams.contracts.counts import (
 )
 from streams.contracts.events import EVENT_FRAMES, CommandAccepted, CommandRefused
 from streams.contracts.plans import PLAN_FRAMES
-from streams.contracts.state import key
-from streams.domain.count_sessions import COUNT_STRUCTS, SESSION_KEPT_MS, SESSIONS_OPEN_MAX
+from streams.contracts.state import COMMAND, key
+from streams.domain.count_sessions import SESSION_KEPT_MS, SESSIONS_OPEN_MAX
 from streams.engine.table import RecordTable
 from streams.planning import planning_spec
 from tests.folds import FoldRun
@@ -57,7 +57,7 @@ def opened(*skus: str, **more: Any) -> FoldRun:
 
 def session(run: FoldRun, session_id: str = SESSION) -> CountSession:
     """Return a session as written."""
-    table = RecordTable(COUNT_STRUCTS, "\x1f")
+    table = RecordTable(SESSION_STRUCTS, "\x1f")
     table.load(run.state)
     found: CountSession = table.get(key(COUNT_SESSION, session_id))
     return found
@@ -156,8 +156,8 @@ def test_a_session_expires_and_is_forgotten() -> None:
     run.at(1_000 + DAY_MS + SESSION_KEPT_MS, ask("close", name="later"))
     assert key(COUNT_SESSION, SESSION) not in run.state
     assert events(run, CommandRefused)[-1].reason == f"there is no count {SESSION} at {SITE}"
-    kept = [raw for raw in run.state if raw.startswith(COUNT_ANSWERED.encode())]
-    assert kept == [key(COUNT_ANSWERED, "later")]
+    kept = [raw for raw in run.state if raw.startswith(COMMAND.encode())]
+    assert kept == [key(COMMAND, "later")]
 
 
 def test_a_result_that_crossed_the_end_is_kept() -> None:

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from streams.command_answers import ANSWERS_KEPT_MS
 from streams.contracts.events import (
     CommandAccepted,
     CommandRefused,
 )
 from streams.contracts.plans import ShipmentLine, ShipmentLineWithdrawn
-from streams.domain.commands import ANSWERS_KEPT_MS
 from tests.unit.streams.builders import (
     DONOR,
     SHOP,
