@@ -7,7 +7,7 @@ holds, 1 where one does not; 2 means that it could not be read.
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -128,7 +128,7 @@ def moment_ms(text: str) -> int:
         raise SettingsError(f"{text!r} is no date or time such as 2026-11-01T08:00") from error
     zoned = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     since = zoned - datetime.fromtimestamp(0, UTC)
-    return since.days * 86_400_000 + since.seconds * 1_000 + since.microseconds // 1_000
+    return since // timedelta(milliseconds=1)
 
 
 def _kafka() -> KafkaSettings:

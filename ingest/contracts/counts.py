@@ -8,10 +8,12 @@ from typing import Final, Literal
 
 import msgspec
 
+from ingest.contracts.topics import DAY_MS
+
 COUNT_LINES_MAX: Final = 500
 """SKUs of one session."""
-SESSION_TTL_MS_DEFAULT: Final = 86_400_000
-SESSION_TTL_MS_MAX: Final = 14 * 86_400_000
+SESSION_TTL_MS_DEFAULT: Final = DAY_MS
+SESSION_TTL_MS_MAX: Final = 14 * DAY_MS
 
 CountVerb = Literal["open", "enter", "approve", "recount", "close", "cancel"]
 CountLineAction = Literal["open", "enter", "approve", "recount", "close"]

@@ -6,8 +6,9 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from ingest.contracts.events import IDENTIFIER_LENGTH_MAX
+from ingest.contracts.topics import DAY_MS
 
-DURATION_MS_MAX: Final = 366 * 86_400_000
+DURATION_MS_MAX: Final = 366 * DAY_MS
 
 Units = Annotated[int, Field(ge=0, le=2**53 - 1)]
 Money = Annotated[int, Field(ge=0, le=2**53 - 1)]
@@ -23,7 +24,7 @@ Dates = Annotated[
     str, Field(max_length=1_099, pattern=r"^(\d{4}-\d{2}-\d{2}( \d{4}-\d{2}-\d{2})*)?$")
 ]
 """Such as `2026-12-25 2026-12-26`; a hundred at most."""
-DayTimeMs = Annotated[int, Field(ge=0, lt=86_400_000)]
+DayTimeMs = Annotated[int, Field(ge=0, lt=DAY_MS)]
 """Time since midnight, UTC."""
 
 

@@ -6,10 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ingest.contracts.events import QUANTITY_UNITS_MAX, Code, Identifier
 from ingest.contracts.orders import PRIORITY_MAX
+from ingest.contracts.topics import DAY_MS
 
 ORDER_LINES_MAX: Final = 200
-ORDER_TTL_MS_DEFAULT: Final = 7 * 86_400_000
-ORDER_TTL_MS_MAX: Final = 366 * 86_400_000
+ORDER_TTL_MS_DEFAULT: Final = 7 * DAY_MS
+ORDER_TTL_MS_MAX: Final = 366 * DAY_MS
 
 
 class OrderCommandLine(BaseModel):

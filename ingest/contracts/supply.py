@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from ingest.contracts.topics import DAY_MS
+
 SupplyFrom = Literal["parent", "supplier", "cheapest"]
 Replenishment = Literal["threshold", "kanban"]
 TransferRule = Literal["always", "worth"]
@@ -24,7 +26,7 @@ class LaneRecord(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
     capacity_units: int = 0
     depart_weekdays: str = ""
     depart_from_ms: int = 0
-    depart_until_ms: int = 86_400_000
+    depart_until_ms: int = DAY_MS
     closed_dates: str = ""
 
 

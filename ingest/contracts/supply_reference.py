@@ -16,6 +16,7 @@ from ingest.contracts.fields import (
     Weekdays,
     check_dates,
 )
+from ingest.contracts.topics import DAY_MS
 
 
 class Lane(ReferenceModel):
@@ -39,7 +40,7 @@ class Lane(ReferenceModel):
     """Days on which shipments depart, such as `mon thu`; empty for every day."""
     depart_from_ms: DayTimeMs = 0
     """When departures begin, since midnight UTC."""
-    depart_until_ms: Annotated[int, Field(ge=1, le=86_400_000)] = 86_400_000
+    depart_until_ms: Annotated[int, Field(ge=1, le=DAY_MS)] = DAY_MS
     """When they end, since midnight UTC, excluded."""
     closed_dates: Dates = ""
     """Days without departures, such as `2026-12-25 2026-12-26`."""

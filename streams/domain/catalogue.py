@@ -32,9 +32,9 @@ from ingest.frames import (
     Witness,
 )
 from streams.contracts.state import REFERENCE, Reference, key
+from streams.domain.days import DAY_MS
 
 RULES_CACHED_MAX: Final = 1 << 17
-DAY_MS: Final = 86_400_000
 PROPOSAL_TTL_MS_DEFAULT: Final = DAY_MS
 TRANSIT_OVERDUE_MS_DEFAULT: Final = DAY_MS
 RESERVE_AHEAD_MS_DEFAULT: Final = 7 * DAY_MS

@@ -18,12 +18,13 @@ from streams.contracts.ledger import scan_cause
 from streams.contracts.state import Level
 from streams.domain import book, lots
 from streams.domain.count_accuracy import Comparison, answer, compared, line_key, note_count
+from streams.domain.days import DAY_MS
 from streams.domain.sensing import shelf_units
 from streams.domain.store import Store
 
 MOVES_KEPT_MAX: Final = 64
 """Movements of a line between its opening and its count; with more, older counts are refused."""
-ANCHOR_KEPT_MS: Final = 86_400_000
+ANCHOR_KEPT_MS: Final = DAY_MS
 """So long after it was booked a count still knows what is told late."""
 LATE: Final = "late"
 """Flag of a movement that books out what a count had already seen."""

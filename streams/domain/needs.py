@@ -11,9 +11,10 @@ from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import NeedChanged
 from streams.contracts.state import Level, Need
 from streams.domain import lead_times, supply
+from streams.domain.days import DAY_MS
 from streams.domain.store import Store
 
-CLOSED_KEPT_MS: Final = 35 * 86_400_000
+CLOSED_KEPT_MS: Final = 35 * DAY_MS
 """A closed request is kept as long as the input that made it."""
 
 

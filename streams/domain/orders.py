@@ -13,10 +13,11 @@ from ingest.contracts.order_lines import OrderLineInput
 from streams.contracts.orders import ORDER_LINE, LineState, OrderLine
 from streams.contracts.state import SEPARATOR, Level
 from streams.domain import book, issues, kpis, order_queues, sensing
+from streams.domain.days import DAY_MS
 from streams.domain.order_queues import free_units, reserve, tell
 from streams.domain.store import Store
 
-ENDED_KEPT_MS: Final = 35 * 86_400_000
+ENDED_KEPT_MS: Final = 35 * DAY_MS
 """An ended line is remembered as long as its input is kept."""
 _ENDED: Final = frozenset({"released", "fulfilled", "refused"})
 

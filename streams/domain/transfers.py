@@ -17,9 +17,10 @@ from streams.contracts.plans import ShipmentLine, ShipmentLineWithdrawn
 from streams.contracts.state import TRANSFER_OPEN, SkuBook, Transfer, TransferState
 from streams.domain import book
 from streams.domain.catalogue import Rules
+from streams.domain.days import DAY_MS
 from streams.domain.store import Store
 
-ENDED_KEPT_MS: Final = 35 * 86_400_000
+ENDED_KEPT_MS: Final = 35 * DAY_MS
 """An ended transfer is kept as long as the input that made it."""
 UNCONFIRMED_KEPT_MAX: Final = 64
 """Ended transfers of a SKU that may still await the scan of an inferred dispatch."""

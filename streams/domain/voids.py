@@ -15,9 +15,10 @@ from streams.contracts.lots import CarriedLot
 from streams.contracts.state import TRANSFER_OPEN, Level, Transfer
 from streams.contracts.voids import WAS, Voided
 from streams.domain import book, counts, issues, lots, needs, transfers
+from streams.domain.days import DAY_MS
 from streams.domain.store import Store
 
-VOIDABLE_MS: Final = 35 * 86_400_000
+VOIDABLE_MS: Final = 35 * DAY_MS
 """As long as inputs and ended transfers are kept; what is older is corrected by an adjustment."""
 
 _TO_CUSTOMERS: Final = frozenset({"sale", "pick"})
@@ -95,7 +96,7 @@ def _unknown(store: Store, command: CommandInput, lead: VoidedMovement | None) -
     if not known or store.levels.get((command.sku, lead.site)) is None:
         return f"there is no movement {command.entity_id}"
     if store.now_ms - lead.recorded_at_ms >= VOIDABLE_MS:
-        return f"it is older than {VOIDABLE_MS // 86_400_000} days: book an adjustment"
+        return f"it is older than {VOIDABLE_MS // DAY_MS} days: book an adjustment"
     before = store.voided.get(lead.movement_id)
     if before is not None:
         return f"it is already voided, by command {before.command_id}"
