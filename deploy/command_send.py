@@ -8,7 +8,6 @@ from deploy.catalog_load import input_time_ms, installation_of, read_catalog
 from ingest.contracts.commands import ANSWER_WAIT_MS, Command, command_input, command_sku
 from ingest.contracts.count_commands import CountCommand
 from ingest.contracts.order_commands import OrderCommand
-from ingest.contracts.reference import Installation
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import EVENTS, INPUTS, PLANS
 from ingest.frames import INPUT_FRAMES
@@ -22,6 +21,7 @@ from streams.domain.purchase_commands import supplier_of
 from streams.engine.adapters.reader import RecordWriter, TopicReader, TopicRecord, end_offsets
 
 Answer = CommandAccepted | CommandRefused
+PlanCommand = CountCommand | OrderCommand | PurchaseCommand
 
 _POLL_MS = 50
 
@@ -50,14 +50,14 @@ async def send_command(
     return await _asked(kafka, place, frame, command.command_id, wait_ms=wait_ms)
 
 
-async def send_count(
-    kafka: KafkaSettings, command: CountCommand, *, now_ms: int, wait_ms: int = ANSWER_WAIT_MS
+async def send_plan_command(
+    kafka: KafkaSettings, command: PlanCommand, *, now_ms: int, wait_ms: int = ANSWER_WAIT_MS
 ) -> Answer | None:
-    """Write a command to a count session and return its answer; None where none came in time.
+    """Write a command to the planning fold and return its answer; None where none came in time.
 
     Args:
         kafka: Where Kafka is.
-        command: What is asked.
+        command: What is asked of a count session, a customer order or a purchase order.
         now_ms: Wall clock, UTC milliseconds; not used where time is driven.
         wait_ms: How long to wait for the answer.
 
@@ -66,72 +66,23 @@ async def send_count(
         KafkaError: Kafka can't be read or written.
     """
     installation = installation_of(await read_catalog(kafka))
-    asked = CountAsked(**{**command.model_dump(), "skus": list(command.skus)})
-    if installation.time == "driven":  # a person's clock says nothing there
-        asked = msgspec.structs.replace(asked, counted_at_ms=0)
-    return await _planner_asked(
-        kafka, installation, command.site, asked, now_ms=now_ms, wait_ms=wait_ms
-    )
-
-
-async def send_order(
-    kafka: KafkaSettings, command: OrderCommand, *, now_ms: int, wait_ms: int = ANSWER_WAIT_MS
-) -> Answer | None:
-    """Write a command to a customer order and return its answer; None where none came in time.
-
-    Args:
-        kafka: Where Kafka is.
-        command: What is asked.
-        now_ms: Wall clock, UTC milliseconds; not used where time is driven.
-        wait_ms: How long to wait for the answer.
-
-    Raises:
-        InstallationError: The installation was never recorded, or a topic is missing.
-        KafkaError: Kafka can't be read or written.
-    """
-    installation = installation_of(await read_catalog(kafka))
-    lines = [LineAsked(line.sku, line.site, line.quantity_units) for line in command.lines]
-    asked = OrderAsked(**{**command.model_dump(), "lines": lines})
-    return await _planner_asked(
-        kafka, installation, command.order_id, asked, now_ms=now_ms, wait_ms=wait_ms
-    )
-
-
-async def send_purchase_command(
-    kafka: KafkaSettings, command: PurchaseCommand, *, now_ms: int, wait_ms: int = ANSWER_WAIT_MS
-) -> Answer | None:
-    """Write a command about a purchase order and return its answer; None where none came in time.
-
-    Args:
-        kafka: Where Kafka is.
-        command: What is asked.
-        now_ms: Wall clock, UTC milliseconds; not used where time is driven.
-        wait_ms: How long to wait for the answer.
-
-    Raises:
-        InstallationError: The installation was never recorded, or a topic is missing.
-        KafkaError: Kafka can't be read or written.
-    """
-    installation = installation_of(await read_catalog(kafka))
-    supplier = supplier_of(command.order_id)
-    return await _planner_asked(
-        kafka, installation, supplier, command, now_ms=now_ms, wait_ms=wait_ms
-    )
-
-
-async def _planner_asked(
-    kafka: KafkaSettings,
-    installation: Installation,
-    entity: str,
-    asked: CountAsked | OrderAsked | PurchaseCommand,
-    *,
-    now_ms: int,
-    wait_ms: int,
-) -> Answer | None:
-    """Ask the planning fold in the partition of the site, order or supplier that it concerns."""
+    entity, asked = _planned(command)
+    if isinstance(asked, CountAsked) and installation.time == "driven":
+        asked = msgspec.structs.replace(asked, counted_at_ms=0)  # a clock says nothing there
     frame = PLAN_FRAMES.encode([asked], received_at_ms=input_time_ms(installation, now_ms))
     place = (PLANS.name, partition_of(entity, installation.partition_count))
     return await _asked(kafka, place, frame, asked.command_id, wait_ms=wait_ms)
+
+
+def _planned(command: PlanCommand) -> tuple[str, CountAsked | OrderAsked | PurchaseCommand]:
+    """Return the site, order or supplier whose partition is asked, and the item."""
+    if isinstance(command, CountCommand):
+        fields = {**command.model_dump(), "skus": list(command.skus)}
+        return command.site, CountAsked(**fields)
+    if isinstance(command, OrderCommand):
+        lines = [LineAsked(line.sku, line.site, line.quantity_units) for line in command.lines]
+        return command.order_id, OrderAsked(**{**command.model_dump(), "lines": lines})
+    return supplier_of(command.order_id), command
 
 
 async def _asked(

@@ -32,6 +32,8 @@ app = typer.Typer(no_args_is_help=True, help="Approve, reject and change transfe
 TransferArgument = Annotated[str, typer.Argument(help="Such as transfer-SKU-12.")]
 ActorOption = Annotated[str, typer.Option("--actor", help="Who decides; the login name if empty.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept with the command.")]
+LotOption = Annotated[str, typer.Option("--lot", help="Only units of this lot.")]
+HeldArgument = Annotated[int, typer.Argument(min=0, help="Base units; 0 for all.")]
 VersionOption = Annotated[
     int | None,
     typer.Option("--expected-version", min=0, help="Refuse if it has changed since this version."),
@@ -46,6 +48,23 @@ TRANSFER_WORDS: Final[dict[str, tuple[CommandVerb, str]]] = {
     "reopen": ("reopen_transfer", "Reopen a transfer that was refused, had expired or was lost."),
 }
 """What takes nothing but a transfer's id: the word, the verb and the help."""
+HOLD_WORDS: Final[dict[str, tuple[CommandVerb, str]]] = {
+    "quarantine": (
+        "quarantine",
+        "Keep units, or a lot, of an article at a site out of available stock.",
+    ),
+    "release-quarantine": ("release_quarantine", "Let quarantined units be sold again."),
+}
+RECALL_WORDS: Final[dict[str, tuple[CommandVerb, str]]] = {
+    "recall-lot": (
+        "recall_lot",
+        "Recall a lot: it is quarantined at every site, also where it arrives later.",
+    ),
+    "lift-recall": (
+        "lift_recall",
+        "End a recall, and let what of the lot is quarantined be sold again.",
+    ),
+}
 
 
 @app.callback()
@@ -118,46 +137,31 @@ def release_buffer(
     _send("release_buffer", actor, reason, sku=sku, site=site, quantity_units=units)
 
 
-LotOption = Annotated[str, typer.Option("--lot", help="Only units of this lot.")]
-HeldArgument = Annotated[int, typer.Argument(min=0, help="Base units; 0 for all.")]
+def _add_hold_word(word: str, verb: CommandVerb, help_text: str) -> None:
+    @app.command(word, help=help_text)
+    def _(  # noqa: PLR0917 - typer makes arguments of them
+        sku: str,
+        site: str,
+        units: HeldArgument = 0,
+        lot: LotOption = "",
+        actor: ActorOption = "",
+        reason: ReasonOption = "",
+    ) -> None:
+        _send(verb, actor, reason, sku=sku, site=site, quantity_units=units, lot=lot)
 
 
-@app.command()
-def quarantine(  # noqa: PLR0917 - typer makes arguments of them
-    sku: str,
-    site: str,
-    units: HeldArgument = 0,
-    lot: LotOption = "",
-    actor: ActorOption = "",
-    reason: ReasonOption = "",
-) -> None:
-    """Keep units, or a lot, of an article at a site out of available stock."""
-    _send("quarantine", actor, reason, sku=sku, site=site, quantity_units=units, lot=lot)
+for _word, (_verb, _help_text) in HOLD_WORDS.items():
+    _add_hold_word(_word, _verb, _help_text)
 
 
-@app.command("release-quarantine")
-def release_quarantine(  # noqa: PLR0917 - typer makes arguments of them
-    sku: str,
-    site: str,
-    units: HeldArgument = 0,
-    lot: LotOption = "",
-    actor: ActorOption = "",
-    reason: ReasonOption = "",
-) -> None:
-    """Let quarantined units be sold again."""
-    _send("release_quarantine", actor, reason, sku=sku, site=site, quantity_units=units, lot=lot)
+def _add_recall_word(word: str, verb: CommandVerb, help_text: str) -> None:
+    @app.command(word, help=help_text)
+    def _(sku: str, lot: str, actor: ActorOption = "", reason: ReasonOption = "") -> None:
+        _send(verb, actor, reason, sku=sku, lot=lot)
 
 
-@app.command("recall-lot")
-def recall_lot(sku: str, lot: str, actor: ActorOption = "", reason: ReasonOption = "") -> None:
-    """Recall a lot: it is quarantined at every site, also where it arrives later."""
-    _send("recall_lot", actor, reason, sku=sku, lot=lot)
-
-
-@app.command("lift-recall")
-def lift_recall(sku: str, lot: str, actor: ActorOption = "", reason: ReasonOption = "") -> None:
-    """End a recall, and let what of the lot is quarantined be sold again."""
-    _send("lift_recall", actor, reason, sku=sku, lot=lot)
+for _word, (_verb, _help_text) in RECALL_WORDS.items():
+    _add_recall_word(_word, _verb, _help_text)
 
 
 @app.command()

@@ -15,7 +15,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from deploy.command_send import send_count
+from deploy.command_send import send_plan_command
 from deploy.commands.command import (
     REFUSED_CODE,
     ActorOption,
@@ -183,7 +183,7 @@ def _send(verb: CountVerb, site: str, actor: str, reason: str, **fields: object)
         asked = CountCommand.model_validate({**given, "actor": actor or login_name()})
     except ValidationError as error:
         _refuse(refusal_sentence(error))
-    answer = asyncio.run(send_count(_kafka(), asked, now_ms=_now_ms()))
+    answer = asyncio.run(send_plan_command(_kafka(), asked, now_ms=_now_ms()))
     sentence, code = answer_sentence(answer, command_id)
     typer.echo(sentence, err=code == REFUSED_CODE)
     raise typer.Exit(code)

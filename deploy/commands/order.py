@@ -14,7 +14,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from deploy.command_send import send_order
+from deploy.command_send import send_plan_command
 from deploy.commands.command import (
     REFUSED_CODE,
     ActorOption,
@@ -133,7 +133,7 @@ def _send(verb: str, order_id: str, actor: str, reason: str, **fields: Any) -> N
     except ValidationError as error:
         _refuse(refusal_sentence(error))
     now_ms = time.time_ns() // 1_000_000  # noqa: TID251 - a command is a main
-    answer = asyncio.run(send_order(_kafka(), asked, now_ms=now_ms))
+    answer = asyncio.run(send_plan_command(_kafka(), asked, now_ms=now_ms))
     sentence, code = answer_sentence(answer, command_id)
     typer.echo(sentence, err=code == REFUSED_CODE)
     raise typer.Exit(code)

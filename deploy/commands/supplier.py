@@ -15,8 +15,15 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
-from deploy.command_send import send_purchase_command
-from deploy.commands.command import REFUSED_CODE, answer_sentence, login_name
+from deploy.command_send import send_plan_command
+from deploy.commands.command import (
+    REFUSED_CODE,
+    ActorOption,
+    ReasonOption,
+    VersionOption,
+    answer_sentence,
+    login_name,
+)
 from deploy.commands.ledger import ShownFormat, ShownOption, print_rows
 from deploy.ledger_rows import Row, rows_table
 from deploy.supplier_feed import SupplyView
@@ -32,12 +39,6 @@ _ORDER_ID: Final = re.compile(r"purchase-[^\x00-\x1f]+-\d+")
 OrderArgument = Annotated[str, typer.Argument(help="Such as purchase-MILL-12.")]
 NeedArgument = Annotated[str, typer.Argument(help="The line, by its request: need-MILK-7.")]
 UnitsArgument = Annotated[int, typer.Argument(min=1, help="Base units.")]
-ActorOption = Annotated[str, typer.Option("--actor", help="Who decides; the login name if empty.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept with the command.")]
-VersionOption = Annotated[
-    int | None,
-    typer.Option("--expected-version", min=0, help="Refuse if it has changed since this version."),
-]
 
 _TABLE_COLUMNS: Final = (
     *("order_id", "state", "need_id", "sku", "site"),
@@ -149,7 +150,7 @@ def _send(
         need_id=need_id,
         quantity_units=units,
     )
-    answer = asyncio.run(send_purchase_command(_kafka(), asked, now_ms=now_ms))
+    answer = asyncio.run(send_plan_command(_kafka(), asked, now_ms=now_ms))
     sentence, code = answer_sentence(answer, asked.command_id)
     typer.echo(sentence, err=code == REFUSED_CODE)
     raise typer.Exit(code)

@@ -39,7 +39,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[CountCommand]:
             command_id=asked.command_id, actor=asked.actor, entity_id=entity_id, at_ms=now_ms
         )
 
-    monkeypatch.setattr(count, "send_count", send)
+    monkeypatch.setattr(count, "send_plan_command", send)
     return commands
 
 

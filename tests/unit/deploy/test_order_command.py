@@ -33,7 +33,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[OrderCommand]:
             command_id=asked.command_id, actor=asked.actor, entity_id=asked.order_id, at_ms=now_ms
         )
 
-    monkeypatch.setattr(order, "send_order", send)
+    monkeypatch.setattr(order, "send_plan_command", send)
     return commands
 
 

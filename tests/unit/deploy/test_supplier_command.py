@@ -56,7 +56,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[PurchaseCommand]:
             version=3,
         )
 
-    monkeypatch.setattr(supplier, "send_purchase_command", send)
+    monkeypatch.setattr(supplier, "send_plan_command", send)
     return commands
 
 
