@@ -14,6 +14,7 @@ def alert_spec() -> FoldSpec:
         state_topic=ALERTS.name,
         create=_create,
         tick_frame=tick_frame,
+        reads_state=False,
     )
 
 

@@ -14,6 +14,7 @@ def planning_spec() -> FoldSpec:
         state_topic=PLAN_STATE.name,
         create=_create,
         tick_frame=tick_frame,
+        reads_state=False,
     )
 
 

@@ -61,6 +61,7 @@ def spec_of(fold: str, name: str, input_topic: str) -> FoldSpec:
             make(partition, count), f"{name}-progress", partition
         ),
         tick_frame=tick_frame,
+        reads_state=fold != "counting",
     )
 
 

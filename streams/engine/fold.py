@@ -37,8 +37,9 @@ class Fold(Protocol):
     def start(self, state: Mapping[bytes, bytes]) -> None:
         """Take the restored state; rebuild timers and indexes from it.
 
-        The mapping is live: after every `drain` the engine has applied the changes to it. A fold
-        may read it lazily and keep a bounded cache of decoded values.
+        Where the spec says `reads_state`, the mapping is live: after every `drain` the engine has
+        applied the changes to it, and a fold may read it lazily and keep a bounded cache of
+        decoded values. Else it is read here, once.
         """
 
     def fold(self, value: bytes) -> None:
@@ -65,3 +66,6 @@ class FoldSpec:
     """Takes the partition and the installation's partition count."""
     tick_frame: Callable[[int], bytes]
     """Takes `at_ms`; the frame that the owner of a partition appends in wall time."""
+    reads_state: bool = True
+    """Whether the fold reads its state after `start`; one that does not has all of it itself, and
+    no second copy is kept in memory for it."""

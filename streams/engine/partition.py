@@ -170,6 +170,8 @@ class PartitionRunner:
         self.counts.restored_records = restored.records_read
         self.counts.restored_from_offset = restored.begin_offset
         self._fold.start(self._store.view)
+        if not self._spec.reads_state:
+            self._store.release()
         self._spawn(self._commit_when_due(), "commit")
         if self._ticks:
             self._spawn(self._tick(), "tick")

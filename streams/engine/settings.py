@@ -31,7 +31,7 @@ class EngineSettings(Settings):
     """A commit that takes longer ends the process."""
     pending_frames_max: int = Field(default=1_000, ge=1, le=100_000)
     """Frames of one partition folded and not yet committed; then its input waits."""
-    waiting_frames_max: int = Field(default=64, ge=1, le=100_000)
+    waiting_frames_max: int = Field(default=256, ge=1, le=100_000)
     """Frames of one partition read and not yet folded; then its reading is paused."""
     restore_parallel_max: int = Field(default=4, ge=1, le=64)
     """Partitions taken over at the same time."""

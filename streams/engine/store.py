@@ -56,6 +56,9 @@ class StateStore(Protocol):
     def change(self, changes: Mapping[bytes, bytes | None]) -> None:
         """Show changes that are not committed yet; they are kept by the next `save`, or lost."""
 
+    def release(self) -> None:
+        """Let go of what is in memory alone: nobody reads the view any more."""
+
     def save(self, position: StorePosition) -> None:
         """Keep what was changed since the last time and the position, both or neither."""
 
@@ -77,6 +80,7 @@ class MemoryStore:
         """Begin empty."""
         self._state: dict[bytes, bytes] = {}
         self._position: StorePosition | None = None
+        self._is_read = True
 
     @property
     def view(self) -> Mapping[bytes, bytes]:
@@ -102,15 +106,23 @@ class MemoryStore:
                 del state[key]
 
     def change(self, changes: Mapping[bytes, bytes | None]) -> None:
-        """Take changes."""
+        """Take changes, unless nobody reads them."""
+        if not self._is_read:
+            return
         state = self._state
         state.update(changes)  # type: ignore[arg-type] # the deleted ones leave in the next step
         for key in [key for key, value in changes.items() if value is None]:
             del state[key]
 
+    def release(self) -> None:
+        """Hold nothing from now on, so no position either."""
+        self._state.clear()
+        self._position = None
+        self._is_read = False
+
     def save(self, position: StorePosition) -> None:
-        """Keep the position."""
-        self._position = position
+        """Keep the position, if what it is the position of is here."""
+        self._position = position if self._is_read else None
 
     def close(self) -> None:
         """Do nothing: it goes with its last user."""

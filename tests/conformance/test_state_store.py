@@ -67,6 +67,18 @@ def test_the_view_is_a_dict_of_all_that_was_told(
     assert store.position == position(3)
 
 
+def test_what_nobody_reads_is_not_held_in_memory_and_stays_on_disk(store: StateStore) -> None:
+    """After a release memory holds nothing and tells no position; a disk goes on as it was."""
+    store.load([(b"a", b"1")])
+    store.save(position(1))
+    store.release()
+    store.change({b"b": b"2"})
+    store.save(position(2))
+    found = dict(store.view), store.position
+    on_disk = isinstance(store, DiskStore)
+    assert found == (({b"a": b"1", b"b": b"2"}, position(2)) if on_disk else ({}, None))
+
+
 def test_clear_forgets_state_and_position(store: StateStore) -> None:
     """Changes not saved yet as well; the store goes on."""
     store.load([(b"a", b"1")])

@@ -117,6 +117,9 @@ class DiskStore:
         """Show changes; they stay in memory until they are saved."""
         self._unsaved.update(changes)
 
+    def release(self) -> None:
+        """Keep all: what is on disk is for the next start."""
+
     def save(self, position: StorePosition) -> None:
         """Write what was changed and the position in one atomic batch."""
         batch = _batch(self._unsaved.items())

@@ -143,6 +143,7 @@ class Rig:
         state_log: FakeStateLog | None = None,
         input_log: FakeInputLog | None = None,
         ticks: bool = False,
+        reads_state: bool = True,
         **engine: int,
     ) -> None:
         """Take the fakes; `engine` are settings that differ from the defaults."""
@@ -152,7 +153,7 @@ class Rig:
         self.acknowledged: list[int] = []
         self.failures: list[BaseException] = []
         self.runner = PartitionRunner(
-            fake_spec(lambda: self.fold),
+            fake_spec(lambda: self.fold, reads_state=reads_state),
             2,
             PARTITION_COUNT,
             state_log=self.state_log,
@@ -174,7 +175,7 @@ class Rig:
         return [applied.input_offset for _, applied in self.state_log.commits]
 
 
-def fake_spec(create: Callable[[], Fold]) -> FoldSpec:
+def fake_spec(create: Callable[[], Fold], *, reads_state: bool = True) -> FoldSpec:
     """Return a spec whose folds are made by `create`."""
     return FoldSpec(
         name="fake",
@@ -182,4 +183,5 @@ def fake_spec(create: Callable[[], Fold]) -> FoldSpec:
         state_topic="state",
         create=lambda _partition, _count: create(),
         tick_frame=lambda at_ms: b"tick-%d" % at_ms,
+        reads_state=reads_state,
     )

@@ -275,6 +275,23 @@ def test_state_follows_each_drain() -> None:
     assert run_virtual(scenario()) == {b"b": b"1", b"drop-a": b"1"}
 
 
+def test_a_fold_that_reads_no_state_has_no_second_copy_in_memory() -> None:
+    """It is started with what was restored, its changes are committed, and nothing is held."""
+
+    async def scenario() -> Rig:
+        records = [StateRecord(b"a", b"1")]
+        rig = Rig(state_log=restored_log(-1, *records), reads_state=False)
+        await rig.runner.take_over()
+        await rig.offer(0)
+        await asyncio.sleep(1)
+        return rig
+
+    rig = run_virtual(scenario())
+    assert rig.fold.started_with == {b"a": b"1"}
+    assert [changes.state for changes, _ in rig.state_log.commits] == [{b"0": b"1"}]
+    assert dict(rig.runner.state) == {}
+
+
 def test_a_fenced_commit_ends_the_runner() -> None:
     """It is told once, nothing is acknowledged, and no frame is taken any more."""
 
