@@ -10,33 +10,11 @@ from typing import Final
 
 import msgspec
 
-from streams.contracts import events, kpis, ledger, state
+from streams import plan_points
+from streams.contracts import events, kpis, ledger, lots, state
+from streams.line_protocol import stamp_ns, tag, text
 
-_NS_PER_MS: Final = 1_000_000
 _SERIES_CACHED_MAX: Final = 1 << 16
-_TAG_ESCAPES: Final = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ ", "\\": r"\\"})
-_FIELD_ESCAPES: Final = str.maketrans({'"': r"\"", "\\": r"\\"})
-
-
-def tag(value: str) -> str:
-    """Return a tag value escaped; an empty one becomes `-`, for line protocol has no empty tags."""
-    return value.translate(_TAG_ESCAPES) or "-"
-
-
-def text(value: str) -> str:
-    """Return a quoted string field."""
-    return f'"{value.translate(_FIELD_ESCAPES)}"'
-
-
-def number_of(entity_id: str) -> int:
-    """Return the running number at the end of an id, folded into a millisecond's nanoseconds."""
-    number = entity_id.rpartition("-")[2]
-    return int(number) % _NS_PER_MS if number.isdigit() else 0
-
-
-def stamp_ns(at_ms: int, entity_id: str = "") -> int:
-    """Return a time stamp in nanoseconds: the millisecond, then the running number."""
-    return at_ms * _NS_PER_MS + (number_of(entity_id) if entity_id else 0)
 
 
 @lru_cache(maxsize=_SERIES_CACHED_MAX)
@@ -59,7 +37,7 @@ def level_line(level: state.Level) -> str:
     return (
         f"{_level_prefix(level.sku, level.site)}"
         f"on_hand_units={level.on_hand_units}i,available_units={available}i,"
-        f"reserved_units={level.reserved_units}i,"
+        f"reserved_units={level.reserved_units}i,quarantined_units={level.quarantined_units}i,"
         f"in_transit_in_units={level.in_transit_in_units}i,"
         f"on_order_units={level.on_order_units}i,value_minor={level.value_minor}i{sensed} "
         f"{stamp_ns(level.updated_at_ms)}"
@@ -149,19 +127,24 @@ _EVENT_LINES: Final[dict[type, Callable[..., str]]] = {
     events.NeedChanged: _need_changed,
     events.DeviceStatusChanged: _device_changed,
     kpis.KpisClosed: _kpis_closed,
+    **plan_points.EVENT_LINES,
 }
 """Events that are drawn; answers to commands and barriers are not."""
 
 
 def stock_lines(key: bytes | None, value: bytes | None) -> list[str]:
-    """Return the line of a `stock` record where it is a level; nothing for other kinds.
+    """Return the line of a `stock` record of a level or its lots; nothing for other kinds.
 
     Raises:
-        msgspec.MsgspecError: The value is no level.
+        msgspec.MsgspecError: The value is no such record.
     """
-    if value is None or key is None or not key.startswith(_LEVEL_HEAD):
+    if value is None or key is None:
         return []
-    return [level_line(_LEVEL_DECODER.decode(value))]
+    if key.startswith(_LEVEL_HEAD):
+        return [level_line(_LEVEL_DECODER.decode(value))]
+    if key.startswith(_LOTS_HEAD):
+        return plan_points.lot_lines(_LOTS_DECODER.decode(value))
+    return []
 
 
 def movement_lines(_key: bytes | None, value: bytes | None) -> list[str]:
@@ -185,6 +168,8 @@ def event_lines(_key: bytes | None, value: bytes | None) -> list[str]:
 
 _LEVEL_HEAD: Final = state.key(state.LEVEL, "")
 _LEVEL_DECODER: Final = msgspec.msgpack.Decoder(state.Level)
+_LOTS_HEAD: Final = state.key(lots.LOTS, "")
+_LOTS_DECODER: Final = msgspec.msgpack.Decoder(lots.LotBook)
 
 
 def lag_line(group: str, topic: str, partition: int, lag_records: int, at_ms: int) -> str:

@@ -17,7 +17,17 @@ def _from(measurement: str, field: str) -> str:
     )
 
 
-UNITS_BY_SITE: Final = f"""{_from("stock_level", "on_hand_units")}
+def _by_state(measurement: str, field: str, *, at_sites: bool) -> str:
+    """Return how often things came into each state, of the chosen sites where they have one."""
+    chosen = f"\n  {_SITE}" if at_sites else ""
+    return f"""{_from(measurement, field)}{chosen}
+  |> group(columns: ["state"])
+  |> aggregateWindow(every: v.windowPeriod, fn: count, createEmpty: false)"""
+
+
+def _held_by_site(measurement: str, field: str) -> str:
+    """Return a sum over SKUs of what each level last said, by site."""
+    return f"""{_from(measurement, field)}
   {_SITE}
   |> group(columns: ["site", "sku"])
   |> aggregateWindow(every: v.windowPeriod, fn: last, createEmpty: true)
@@ -25,6 +35,11 @@ UNITS_BY_SITE: Final = f"""{_from("stock_level", "on_hand_units")}
   |> group(columns: ["site", "_time"])
   |> sum()
   |> group(columns: ["site"])"""
+
+
+UNITS_BY_SITE: Final = _held_by_site("stock_level", "on_hand_units")
+TRANSFERS_BY_STATE: Final = _by_state("transfer", "quantity_units", at_sites=False)
+NEEDS_BY_STATE: Final = _by_state("need", "quantity_units", at_sites=True)
 
 OUT_OF_STOCK: Final = f"""{_from("stock_level", "available_units")}
   {_SITE}
@@ -52,15 +67,6 @@ BREACH_TABLE: Final = f"""{_from("breach", "open")}
   |> keep(columns: ["_time", "site", "sku", "kind"])
   |> sort(columns: ["_time"], desc: true)
   |> limit(n: 100)"""
-
-TRANSFERS_BY_STATE: Final = f"""{_from("transfer", "quantity_units")}
-  |> group(columns: ["state"])
-  |> aggregateWindow(every: v.windowPeriod, fn: count, createEmpty: false)"""
-
-NEEDS_BY_STATE: Final = f"""{_from("need", "quantity_units")}
-  {_SITE}
-  |> group(columns: ["state"])
-  |> aggregateWindow(every: v.windowPeriod, fn: count, createEmpty: false)"""
 
 MOVEMENTS_BY_KIND: Final = f"""{_from("stock_movement", "quantity_units")}
   {_SITE}
@@ -94,11 +100,54 @@ STOCK_VALUE: Final = f"""{_from("stock_level", "value_minor")}
   |> sum()"""
 
 
-def _daily_rate(part: str, whole: str) -> str:
-    """Return a ratio of two sums of the days that were closed, by site."""
+ORDERS_BY_STATE: Final = _by_state("customer_order", "wanted_units", at_sites=False)
+ORDER_LINES_SHORT: Final = f"""{_from("order_line", "short_units")}
+  {_SITE}
+  |> filter(fn: (r) => r._value > 0)
+  |> group(columns: ["site"])
+  |> aggregateWindow(every: v.windowPeriod, fn: count, createEmpty: false)"""
+ORDER_FILL: Final = """from(bucket: "${bucket}")
+  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+  |> filter(fn: (r) => r._measurement == "customer_order"
+    and (r._field == "reserved_units" or r._field == "wanted_units")
+    and (r.state == "confirmed" or r.state == "refused" or r.state == "expired"))
+  |> group(columns: ["_field"])
+  |> aggregateWindow(every: v.windowPeriod, fn: sum, createEmpty: false)
+  |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
+  |> filter(fn: (r) => r.wanted_units > 0)
+  |> map(fn: (r) => ({_time: r._time,
+    _value: float(v: r.reserved_units) / float(v: r.wanted_units)}))"""
+PURCHASES_BY_STATE: Final = _by_state("purchase_order", "quantity_units", at_sites=False)
+PURCHASES_OPEN: Final = """from(bucket: "${bucket}")
+  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+  |> filter(fn: (r) => r._measurement == "purchase_order" and (r._field == "order_id"
+    or r._field == "open_units" or r._field == "late"))
+  |> pivot(rowKey: ["_time", "supplier", "state"], columnKey: ["_field"], valueColumn: "_value")
+  |> group(columns: ["order_id"])
+  |> sort(columns: ["_time"])
+  |> last(column: "open_units")
+  |> filter(fn: (r) => r.open_units > 0)
+  |> group()
+  |> keep(columns: ["_time", "supplier", "order_id", "state", "open_units", "late"])
+  |> sort(columns: ["_time"], desc: true)
+  |> limit(n: 100)"""
+NEAR_EXPIRY_UNITS: Final = _held_by_site("lot_stock", "near_expiry_units")
+EXPIRED_UNITS: Final = _held_by_site("lot_stock", "expired_units")
+QUARANTINED_UNITS: Final = _held_by_site("stock_level", "quarantined_units")
+COUNTS_BY_STATE: Final = _by_state("count_session", "lines", at_sites=True)
+COUNT_VARIANCE: Final = f"""{_from("count_line", "difference_minor")}
+  {_SITE}
+  |> filter(fn: (r) => r.state == "counted")
+  |> group(columns: ["site"])
+  |> aggregateWindow(every: v.windowPeriod, fn: sum, createEmpty: false)"""
+
+
+def _daily_rate(part: str, whole: str, measurement: str = "kpi") -> str:
+    """Return a ratio of two sums, by site and day; of key figures of the days that were closed."""
     return f"""from(bucket: "${{bucket}}")
   |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
-  |> filter(fn: (r) => r._measurement == "kpi" and (r._field == "{part}" or r._field == "{whole}"))
+  |> filter(fn: (r) => r._measurement == "{measurement}"
+    and (r._field == "{part}" or r._field == "{whole}"))
   {_SITE}
   |> group(columns: ["site", "_field"])
   |> aggregateWindow(every: 1d, fn: sum, createEmpty: false)
@@ -113,6 +162,7 @@ STOCKOUT_TIME_RATE: Final = _daily_rate("out_ms", "observed_ms")
 FILL_RATE: Final = _daily_rate("filled_units", "asked_units")
 OVERSTOCK_VALUE_RATE: Final = _daily_rate("excess_minor", "value_minor")
 SENSOR_COVERAGE: Final = _daily_rate("sensed_ms", "total_ms")
+COUNT_ACCURACY: Final = _daily_rate("accurate", "counted", "count_line")
 DAYS_ON_HAND: Final = (
     _daily_rate("held_value", "issued_value")
     + """

@@ -172,6 +172,8 @@ class CountLineChanged(msgspec.Struct, frozen=True, array_like=True, tag=20, kw_
     actor: str
     decided_from: dict[str, int] = {}
     reason: str = ""
+    within_tolerance: bool = False
+    """Of what was counted; where no tolerance is set, it agreed exactly."""
 
 
 class CountSessionChanged(msgspec.Struct, frozen=True, array_like=True, tag=21, kw_only=True):

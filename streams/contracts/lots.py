@@ -50,6 +50,8 @@ class LotBook(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     breach_stage: int = FRESH
     """What the breach last told of: `NEAR`, or `EXPIRED` where expired units stand there."""
     breach_opened_at_ms: int = 0
+    updated_at_ms: int = 0
+    """When it last changed; 0 in a record of before this was kept."""
 
 
 class CarriedLot(msgspec.Struct, array_like=True, gc=False):

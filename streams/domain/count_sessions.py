@@ -305,4 +305,5 @@ def _line_event(answered: CountLineAnswered) -> CountLineChanged:
             **answered.tolerance,
         },
         reason=answered.reason,
+        within_tolerance=answered.within_tolerance,
     )

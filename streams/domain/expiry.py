@@ -34,6 +34,7 @@ def look(store: Store, level: Level, rules: Rules) -> None:
         entry.stage = stage
         units[stage] += entry.units - entry.quarantined_units
     if changed:
+        book.updated_at_ms = store.now_ms
         store.lot_books.touch(name)
         holds.count_held(store, level, f"expiry/{level.sku}/{level.site}")
     if _worst(units) != book.breach_stage:

@@ -151,6 +151,7 @@ def _change(
     """Count and tell what a command held back (below zero: let go) at one site."""
     level = store.level(command.sku, book.site if book is not None else command.site)
     if book is not None:
+        book.updated_at_ms = store.now_ms
         store.lot_books.touch(lots_name(level.sku, level.site))
     loose_units = 0 if command.lot else units
     count_held(store, level, command.command_id, loose_units=loose_units)

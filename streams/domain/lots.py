@@ -91,6 +91,7 @@ def move(store: Store, level: Level, moving: Moving, flags: list[str]) -> dict[s
     book = store.lot_books.get(name)
     if book is None:
         book = LotBook(sku=level.sku, site=level.site, unknown_units=level.on_hand_units)
+    book.updated_at_ms = store.now_ms
     store.lot_books.put(name, book)
     lot = moving.lot or _dated(moving.expires_at_ms)
     shares = moving.named

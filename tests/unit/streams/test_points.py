@@ -3,7 +3,7 @@
 import pytest
 
 from ingest.contracts.errors import FrameError
-from streams import points
+from streams import line_protocol, points
 from streams.contracts.events import (
     EVENT_FRAMES,
     BarrierPassed,
@@ -36,7 +36,8 @@ def test_level_shows_book_and_available() -> None:
     )
     assert points.level_line(level) == (
         r"stock_level,site=S1,sku=RETRO\ CLOCK on_hand_units=10i,available_units=4i,"
-        "reserved_units=2i,in_transit_in_units=0i,on_order_units=0i,value_minor=0i 5000000"
+        "reserved_units=2i,quarantined_units=1i,in_transit_in_units=0i,on_order_units=0i,"
+        "value_minor=0i 5000000"
     )
 
 
@@ -134,8 +135,8 @@ def test_events_are_drawn_by_kind() -> None:
     assert "open_ms=10i" in lines[1]
 
 
-def test_stock_topic_draws_levels_only() -> None:
-    """Other kinds of state, the engine's own records and tombstones leave no point."""
+def test_stock_topic_draws_levels_and_lots_only() -> None:
+    """Levels and lots; other kinds of state, the engine's own records, tombstones leave none."""
     assert points.stock_lines(key(SKU, "a"), b"\x90") == []
     assert points.stock_lines(b"\x00applied", b"\x90") == []
     assert points.stock_lines(key(LEVEL, "a", "b"), None) == []
@@ -143,9 +144,9 @@ def test_stock_topic_draws_levels_only() -> None:
 
 def test_text_is_escaped() -> None:
     """Quotes and backslashes in an id can't end a field."""
-    assert points.text('a"b\\') == '"a\\"b\\\\"'
-    assert points.tag("") == "-"
-    assert points.tag("a=b,c d") == r"a\=b\,c\ d"
+    assert line_protocol.text('a"b\\') == '"a\\"b\\\\"'
+    assert line_protocol.tag("") == "-"
+    assert line_protocol.tag("a=b,c d") == r"a\=b\,c\ d"
 
 
 def test_foreign_bytes_are_an_error() -> None:
