@@ -59,6 +59,7 @@ def voided_movement(movement: Movement) -> VoidedMovement:
         lot=movement.lot,
         flags=tuple(movement.flags),
         lot_units=movement.lot_units,
+        served=movement.served,
     )
 
 

@@ -24,6 +24,7 @@ class VoidedMovement(msgspec.Struct, frozen=True, array_like=True, gc=False):
     lot: str = ""
     flags: tuple[str, ...] = ()
     lot_units: dict[str, int] | None = None
+    served: dict[str, int] | None = None
 
 
 class MovementFacts(BaseModel):
@@ -42,3 +43,4 @@ class MovementFacts(BaseModel):
     lot: str = ""
     flags: tuple[str, ...] = ()
     lot_units: dict[str, int] | None = None
+    served: dict[str, int] | None = None

@@ -61,6 +61,8 @@ class Movement(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
     flags: list[str] = []
     lot_units: dict[str, int] | None = None
     """Where lots are tracked: signed units by lot, under the empty name those of no known lot."""
+    served: dict[str, int] | None = None
+    """Of a receipt: units by request that it served; None in what was written before this was."""
 
 
 MOVEMENT_FRAMES: Final[FrameCodec[Movement]] = FrameCodec(Movement)

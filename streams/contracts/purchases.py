@@ -111,6 +111,8 @@ class PurchaseNeed(msgspec.Struct, array_like=True, kw_only=True):
     """The order with its line that has not gone out; empty for none."""
     revision: int = 0
     """Changes of the request that were asked of the stock fold."""
+    closed_at_ms: int = 0
+    """When it was served in full; it is kept, for a voided receipt opens it again. 0: open."""
 
 
 class SupplierBook(msgspec.Struct, array_like=True, kw_only=True):

@@ -7,6 +7,8 @@ of zero units has the value zero.
 
 from typing import Final
 
+import msgspec
+
 from ingest.frames import ScanInput
 from streams.contracts.ledger import Bucket, Movement, MovementKind, scan_cause
 from streams.contracts.lots import CarriedLot
@@ -88,6 +90,12 @@ def post(
     store.outbox.movements.append(movement)
     if lot_units is not None or level.quarantined_units:
         holds.follow_move(store, level, movement, lot_units)
+
+
+def note_served(store: Store, place: int, served: dict[str, int]) -> None:
+    """Say in a movement that was just written which requests it served: a void asks for it."""
+    movements = store.outbox.movements
+    movements[place] = msgspec.structs.replace(movements[place], served=served)
 
 
 def post_aside(

@@ -268,10 +268,10 @@ def _clear(
 
 def _follow_up(store: Store, level: Level, rules: Rules) -> None:
     if level.need_id:
-        need = store.needs.get(level.need_id)
         without_units = position_units(level, rules) - level.on_order_units
-        if need is not None and without_units >= rules.order_up_to_units:
-            needs.close_unneeded(store, need)
+        if without_units >= rules.order_up_to_units:
+            for need in needs.open_needs(store, level):
+                needs.close_unneeded(store, need)
     breach = _open_shortage(level)
     if breach is not None:
         answer(store, level, rules, breach)

@@ -131,12 +131,14 @@ def arrive_scan(store: Store, scan: ScanInput) -> None:
         needs.allot(store, scan.sku, scan.site, scan.counterpart_site, quantity_units)
         shares, were = [(transfer, quantity_units)], [NOTHING]
     value_minor = quantity_units * book.unit_cost_minor(store, scan.sku)
+    served: dict[str, int] | None = None
     if not shares:  # from nobody knows where: the request is what it can have been sent for
-        needs.receive(store, level, quantity_units)
+        served = needs.receive(store, level, quantity_units)
     brought: list[CarriedLot] = []
     if shares:
         value_minor = sum(_take_in(store, one, units, scan, brought) for one, units in shares)
         level.last_received_at_ms = store.now_ms
+    place = len(store.outbox.movements)
     book.post(
         store,
         level,
@@ -151,6 +153,8 @@ def arrive_scan(store: Store, scan: ScanInput) -> None:
         named_lots=brought,
         flags=[] if shares else [NO_TRANSFER],
     )
+    if served is not None:
+        book.note_served(store, place, served)
     for (transfer, _), was in zip(shares, were, strict=True):
         settle(store, transfer, was, cause)
 

@@ -142,6 +142,9 @@ def _close_need(store: Store, command: CommandInput) -> Answer:
 def _order_need(store: Store, command: CommandInput) -> Answer:
     need = store.needs.get(command.entity_id)
     if need is None or need.state == "closed":
+        if need is not None:  # it may be opened again, and purchasing counts what it has asked
+            need.revision += 1
+            store.needs.touch(need.need_id)
         return Refusal("there is no such open request")
     if command.verb == "resize_need":
         needs.resize(store, need, command.quantity_units)

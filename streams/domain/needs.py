@@ -1,12 +1,15 @@
 """Replenishment requests: what no donor could give, asked of the parent warehouse or supplier.
 
-A level has at most one open request; what it still misses counts as on order.
+A level asks by one open request; what it still misses counts as on order. A voided receipt may open
+an earlier one again: then the oldest is `need_id` of the level, and served first.
 """
 
+from bisect import insort
 from typing import Final
 
 import msgspec
 
+from ingest.contracts.voids import VoidedMovement
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import NeedChanged
 from streams.contracts.state import Level, Need
@@ -47,24 +50,42 @@ def request(store: Store, level: Level, quantity_units: int, decided_from: dict[
     store.touch_level(level)
     _tell(store, need)
     if opened:
-        raised = AlertRaised(
-            alert_key=need.need_id,
-            kind="need_opened",
-            site=need.site,
-            sku=need.sku,
-            severity="info",
-            at_ms=store.now_ms,
-            observed_at_ms=store.observed_at_ms,
-            facts={"quantity_units": quantity_units},
-        )
-        store.outbox.alert(need.site, raised)
+        _alert(store, need, quantity_units)
 
 
-def receive(store: Store, level: Level, quantity_units: int) -> None:
-    """Let units that came in serve the open request."""
-    need = store.needs.get(level.need_id) if level.need_id else None
-    if need is None or quantity_units <= 0:
-        return
+def _alert(store: Store, need: Need, quantity_units: int) -> None:
+    raised = AlertRaised(
+        alert_key=need.need_id,
+        kind="need_opened",
+        site=need.site,
+        sku=need.sku,
+        severity="info",
+        at_ms=store.now_ms,
+        observed_at_ms=store.observed_at_ms,
+        facts={"quantity_units": quantity_units},
+    )
+    store.outbox.alert(need.site, raised)
+
+
+def open_needs(store: Store, level: Level) -> list[Need]:
+    """Return the open requests of a level, the oldest first."""
+    if not level.need_id:
+        return []
+    found = (store.needs.get(need_id) for need_id in store.book(level.sku).needs)
+    return [need for need in found if need is not None and need.site == level.site]
+
+
+def receive(store: Store, level: Level, quantity_units: int) -> dict[str, int]:
+    """Let units that came in serve open requests; return how many served which."""
+    served: dict[str, int] = {}
+    for need in open_needs(store, level):
+        if quantity_units > 0:
+            served[need.need_id] = _serve(store, level, need, quantity_units)
+            quantity_units -= served[need.need_id]
+    return served
+
+
+def _serve(store: Store, level: Level, need: Need, quantity_units: int) -> int:
     lead_times.measure_need(store, need)
     served_units = min(quantity_units, need.quantity_units - need.received_units)
     need.received_units += served_units
@@ -74,37 +95,68 @@ def receive(store: Store, level: Level, quantity_units: int) -> None:
         close(store, need)
     else:
         _tell(store, need)
+    return served_units
 
 
-def take_back(store: Store, level: Level, quantity_units: int, received_at_ms: int) -> None:
-    """Let the open request miss again what a voided receipt had served."""
-    need = store.needs.get(level.need_id) if level.need_id else None
-    if need is None or received_at_ms < need.opened_at_ms:
+def take_back(store: Store, level: Level, receipt: VoidedMovement) -> None:
+    """Let requests miss again what a voided receipt had served; what it had closed opens again.
+
+    What a person has closed stays closed, and so does what was closed before all of it came.
+    """
+    if receipt.served is None:  # written before it was noted: only what is open can be meant
+        for need in open_needs(store, level)[:1]:
+            if receipt.recorded_at_ms >= need.opened_at_ms:
+                _miss(store, level, need, receipt.quantity_units)
         return
-    missed_units = min(quantity_units, need.received_units)
-    if missed_units:
+    for need_id in sorted(receipt.served, key=_number):
+        known = store.needs.get(need_id)
+        if known is None or known.site != level.site:
+            continue
+        if known.state == "closed" and known.received_units >= known.quantity_units:
+            _reopen(store, level, known)
+        if known.state == "open":
+            _miss(store, level, known, receipt.served[need_id])
+
+
+def _miss(store: Store, level: Level, need: Need, units: int) -> None:
+    missed_units = min(units, need.received_units)
+    if missed_units > 0:
         need.received_units -= missed_units
         level.on_order_units += missed_units
         store.touch_level(level)
         _tell(store, need)
 
 
+def _reopen(store: Store, level: Level, need: Need) -> None:
+    need.state, need.closed_at_ms = "open", 0
+    insort(store.book(need.sku).needs, need.need_id, key=_number)
+    store.books.touch(need.sku)
+    level.need_id = need.need_id
+    level.need_id = open_needs(store, level)[0].need_id
+    _alert(store, need, need.quantity_units)
+
+
+def _number(need_id: str) -> int:
+    number = need_id.rpartition("-")[2]
+    return int(number) if number.isdigit() else 0
+
+
 def allot(store: Store, sku: str, site: str, from_site: str, quantity_units: int) -> None:
     """Let a transfer from where a request was made to serve it, so that nothing counts twice."""
     level = store.levels.get((sku, site))
-    need = store.needs.get(level.need_id) if level is not None and level.need_id else None
-    if level is not None and need is not None and need.from_site == from_site:
-        receive(store, level, quantity_units)
+    for need in open_needs(store, level) if level is not None else []:
+        if level is not None and need.from_site == from_site and quantity_units > 0:
+            quantity_units -= _serve(store, level, need, quantity_units)
 
 
 def close(store: Store, need: Need) -> None:
     """Close a request; what it still missed is no longer on order."""
     level = store.level(need.sku, need.site)
     level.on_order_units -= need.quantity_units - need.received_units
-    level.need_id = ""
     store.touch_level(level)
     store.book(need.sku).needs.remove(need.need_id)
     store.books.touch(need.sku)
+    level.need_id = next((one.need_id for one in open_needs(store, level)), "")
     need.state = "closed"
     need.closed_at_ms = store.now_ms
     store.timers.arm(("need", need.need_id), due(need))

@@ -58,7 +58,7 @@ def _edit(orders: PurchaseOrders, order: PurchaseOrder, command: PurchaseCommand
     units = command.quantity_units
     if order.state not in PURCHASE_UNPLACED | PURCHASE_PLACED:
         return f"an order that is {order.state} can't be edited"
-    if line is None or need is None:
+    if line is None or need is None or need.closed_at_ms:
         return f"it has no open line {command.need_id}"
     if units < 1 or units < line.received_units:
         return f"{max(1, line.received_units)} units are the least"

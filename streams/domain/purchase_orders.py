@@ -30,6 +30,7 @@ from streams.engine.timed import TimedFold
 ACTOR: Final = "purchasing"
 PURCHASE_KEPT_MS: Final = 35 * DAY_MS
 """An ended order leaves the state so long after its end."""
+NEED_TIMER: Final = f"{PURCHASE_NEED}/"
 LATE_AFTER_MS: Final = DAY_MS
 """An order is late so long after it was expected."""
 
@@ -142,10 +143,24 @@ class PurchaseOrders:
         else:
             self.become(order, "received" if received else "cancelled", cause)
 
+    def reopen(self, order: PurchaseOrder) -> None:
+        """Let an order that was received be awaited again; if it comes late, that is told anew."""
+        order.closed_at_ms = 0
+        order.flags = [flag for flag in order.flags if flag not in {"late", "reopened"}]
+        order.flags.append("reopened")
+
     def rebuild(self) -> None:
-        """Set a timer for each order in the table."""
+        """Set a timer for each order in the table, and for each request that is over."""
         for _, order in self.table.of_kind(PURCHASE):
             self._set_timer(order)
+        for _, need in self.table.of_kind(PURCHASE_NEED):
+            if need.closed_at_ms:
+                self.set_need_timer(need)
+
+    def set_need_timer(self, need: PurchaseNeed) -> None:
+        """Let a request that is over be forgotten in its time."""
+        name = NEED_TIMER + need.line.need_id
+        self.fold.timers.set(name, need.closed_at_ms + PURCHASE_KEPT_MS)
 
     def cut_off_ms(self, book: SupplierBook) -> int:
         """Return when an order that is opened now goes out, in UTC milliseconds."""

@@ -20,7 +20,13 @@ from streams.contracts.purchases import (
 )
 from streams.contracts.state import key
 from streams.domain.days import DAY_MS
-from streams.domain.purchase_orders import PurchaseOrders, placed_units, terms_of, totals
+from streams.domain.purchase_orders import (
+    NEED_TIMER,
+    PurchaseOrders,
+    placed_units,
+    terms_of,
+    totals,
+)
 
 PURCHASE_LINES_MAX: Final = 500
 """An order with so many lines is cut off at once, and takes no more."""
@@ -38,18 +44,21 @@ class Purchasing(PurchaseOrders):
             need = PurchaseNeed(line=line)
         elif line.version <= need.line.version:
             return
-        missed_units = need.line.received_units - line.received_units
+        if need.closed_at_ms and line.open:
+            need.closed_at_ms = 0
+            self.fold.timers.cancel(NEED_TIMER + line.need_id)
         need.line = line
         self._spread(need)
-        if missed_units > 0:
-            self._take_back(need, missed_units)
         if not line.open:
             self._drop(need)
         elif line.revision >= need.revision:  # or it does not know yet what was just ordered
             self._collect(need)
 
     def wake(self, order_id: str) -> None:
-        """Cut an order off, tell that it is late, or forget it."""
+        """Cut an order off, tell that it is late, or forget it; or forget a request."""
+        if order_id.startswith(NEED_TIMER):
+            self.table.delete(key(PURCHASE_NEED, order_id.removeprefix(NEED_TIMER)))
+            return
         order = self.order(order_id)
         if order is None:
             return
@@ -75,38 +84,34 @@ class Purchasing(PurchaseOrders):
             self.changed(order, f"catalog/{version}")
 
     def _spread(self, need: PurchaseNeed) -> None:
-        left_units = need.line.received_units - need.settled_units
+        """Let orders have what came, the oldest first; what a void took, the newest miss again.
+
+        What no order misses, because a person has ended it, is ordered anew.
+        """
+        need_id, received_units = need.line.need_id, need.line.received_units
+        need.settled_units = min(need.settled_units, received_units)
+        left_units = received_units - need.settled_units
         for order_id, units in list(need.placed.items()):
             order = self.order(order_id)
             got_units = min(units, max(0, left_units))
             left_units -= got_units
-            ended = order is None or order.state not in PURCHASE_PLACED
-            if order is not None and not ended:
-                line = order.lines[need.line.need_id]
-                if got_units > line.received_units:
-                    line.received_units = got_units
-                    self.progress(order, f"{need.line.need_id}/{need.line.version}")
-            elif next(iter(need.placed)) == order_id:
-                need.settled_units += units
+            if order is not None and order.state in PURCHASE_PLACED | {"received"}:
+                self._get(order, need_id, got_units, f"{need_id}/{need.line.version}")
+                continue
+            need.placed[order_id] = got_units
+            if next(iter(need.placed)) == order_id:
+                need.settled_units += got_units
                 del need.placed[order_id]
         self.put_need(need)
 
-    def _take_back(self, need: PurchaseNeed, units: int) -> None:
-        # A receipt was voided: the newest orders miss it again, and what no open one misses is
-        # ordered anew.
-        need_id = need.line.need_id
-        for order_id in reversed(need.placed):
-            order = self.order(order_id)
-            if order is None or order.state not in PURCHASE_PLACED:
-                continue
-            line = order.lines[need_id]
-            fewer_units = min(units, line.received_units)
-            if fewer_units:
-                line.received_units -= fewer_units
-                units -= fewer_units
-                self.progress(order, f"{need_id}/{need.line.version}")
-        need.settled_units = max(0, need.settled_units - units)
-        self.put_need(need)
+    def _get(self, order: PurchaseOrder, need_id: str, units: int, cause: str) -> None:
+        line = order.lines[need_id]
+        if units == line.received_units:
+            return
+        if order.state == "received":
+            self.reopen(order)
+        line.received_units = units
+        self.progress(order, cause)
 
     def _collect(self, need: PurchaseNeed) -> None:
         line = need.line
@@ -188,11 +193,16 @@ class Purchasing(PurchaseOrders):
                 continue
             line = order.lines[need_id]
             if line.received_units < line.quantity_units:
-                line.quantity_units = line.received_units
+                line.quantity_units = need.placed[order_id] = line.received_units
                 if "not_needed" not in order.flags:
                     order.flags.append("not_needed")
                 self.progress(order, f"{need_id}/{need.line.version}")
-        self.table.delete(key(PURCHASE_NEED, need_id))
+        if need.line.received_units < need.line.quantity_units:  # ended by somebody: it stays so
+            self.table.delete(key(PURCHASE_NEED, need_id))
+            return
+        need.closed_at_ms = self.fold.now_ms
+        self.put_need(need)
+        self.set_need_timer(need)
 
     def _cut_off(self, order: PurchaseOrder) -> None:
         book = self.book(order.supplier)

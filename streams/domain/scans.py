@@ -29,9 +29,10 @@ def apply_scan(store: Store, scan: ScanInput) -> None:
 
 
 def _receive(store: Store, scan: ScanInput) -> None:
+    place = len(store.outbox.movements)
     book.receive_scan(store, scan)
     level = store.level(scan.sku, scan.site)
-    needs.receive(store, level, scan.quantity_units)
+    book.note_served(store, place, needs.receive(store, level, scan.quantity_units))
     sku_book = store.books.cache.get(scan.sku) or store.book(scan.sku)
     if sku_book.needs and store.rules(scan.sku, scan.site).cross_dock and scan.quantity_units > 0:
         cause = scan_cause(scan.source, scan.boot, scan.seq)

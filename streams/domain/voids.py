@@ -112,7 +112,7 @@ def _void_plain(store: Store, lead: VoidedMovement) -> str:
         if lead.kind in _TO_CUSTOMERS:
             issues.count(level, lead.quantity_units, lead.effective_at_ms)
         elif lead.kind == "receive":
-            needs.take_back(store, level, lead.quantity_units, lead.recorded_at_ms)
+            needs.take_back(store, level, lead)
         if lead.kind == "count":  # or it would book its own reversal out again
             counts.forget_anchor(store, level.sku, level.site)
         _reverse(store, level, lead, -lead.value_minor)
@@ -148,6 +148,8 @@ def _void_arrival(store: Store, lead: VoidedMovement, movements: tuple[VoidedMov
     arrived = [part for part in parts if part.movement.kind == "transit_in"]
     were = {part.transfer.transfer_id: transfers.before(part.transfer) for part in arrived}
     _reverse(store, level, lead, -lead.value_minor)
+    if lead.served:
+        needs.take_back(store, level, lead)
     for part in arrived:
         _put_back_on_the_way(store, part, lead)
     for part in parts:

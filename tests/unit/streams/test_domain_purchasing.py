@@ -10,6 +10,7 @@ from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import CommandAccepted, CommandRefused, PurchaseChanged
 from streams.domain.purchase_orders import LATE_AFTER_MS, PURCHASE_KEPT_MS
 from streams.domain.purchasing import PURCHASE_LINES_MAX
+from tests.property.fold_scripts import void_command
 from tests.unit.streams.builders import (
     DONOR,
     HOUR_MS,
@@ -63,7 +64,7 @@ def test_what_comes_in_parts_is_followed_to_the_end() -> None:
     story.tell(scan("receive", 16, seq=2))
     assert story.order().state == "received"
     assert story.stock.level().on_order_units == 0
-    assert story.needs() == []
+    assert [need.closed_at_ms for need in story.needs()] == [story.now_ms]
     story.wait(PURCHASE_KEPT_MS)
     assert story.orders() == []
 
@@ -386,3 +387,91 @@ def test_a_voided_receipt_is_missed_again() -> None:
         0,
     )
     assert len(story.orders()) == 1
+
+
+def _received() -> SupplyStory:
+    """Return a story whose order of 26 has come, by one receipt."""
+    story = supplied_story().tell(opening(4)).tell(scan("receive", 26, seq=1), after_ms=HOUR_MS)
+    assert (story.order().state, story.stock.needs()[0].state) == ("received", "closed")
+    return story
+
+
+def _void(story: SupplyStory, seq: int = 1) -> SupplyStory:
+    """Take a receipt back."""
+    wanted = f"scanner-{SHOP}/b1/{seq}"
+    return story.tell(void_command(story.stock, wanted, f"void-{seq}"), after_ms=HOUR_MS)
+
+
+def test_a_voided_receipt_opens_its_order_again() -> None:
+    """The supplier still owes it: the same order waits on, and nothing is ordered twice."""
+    story = _void(_received())
+    order, [need] = story.order(), story.stock.needs()
+    assert (order.state, order.closed_at_ms, order.flags) == ("ordered", 0, ["reopened"])
+    assert order.lines[need.need_id].received_units == 0
+    assert (need.state, story.stock.level().on_order_units, len(story.orders())) == ("open", 26, 1)
+    story.planning.restore()
+    story.tell(scan("receive", 20, seq=2), after_ms=HOUR_MS)
+    assert story.order().state == "partly_received"
+    story.tell(scan("receive", 6, seq=3), after_ms=HOUR_MS)
+    assert (story.order().state, len(story.orders())) == ("received", 1)
+
+
+def test_of_several_receipts_only_the_voided_one_is_missed() -> None:
+    """The order that was received is partly so again, by what the void took."""
+    story = supplied_story().tell(opening(4))
+    story.tell(scan("receive", 20, seq=1), after_ms=1).tell(scan("receive", 6, seq=2), after_ms=1)
+    story = _void(story)
+    order = story.order()
+    assert (order.state, [line.received_units for line in order.lines.values()]) == (
+        "partly_received",
+        [6],
+    )
+
+
+def test_an_order_that_is_awaited_again_may_be_late_again() -> None:
+    """Also where it was late before it was received."""
+    story = supplied_story().tell(opening(4)).wait(3 * DAY_MS)
+    story.tell(scan("receive", 26, seq=1))
+    late = [one for one in story.alerts() if getattr(one, "kind", "") == "purchase_late"]
+    assert len(late) == 1
+    story = _void(story)
+    late = [one for one in story.alerts() if getattr(one, "kind", "") == "purchase_late"]
+    assert len(late) == 2
+    assert story.order().flags == ["reopened", "late"]
+
+
+def test_what_a_person_has_ended_is_ordered_anew() -> None:
+    """The order stays closed; the units that it no longer waits for go into another."""
+    story = supplied_story().tell(opening(4)).tell(scan("receive", 6, seq=1), after_ms=1)
+    need_id = story.stock.needs()[0].need_id
+    story.ask("close_purchase", story.order(0).order_id)
+    story = _void(story)
+    assert story.order(0).state == "closed"
+    assert [need.state for need in story.stock.needs() if need.need_id == need_id] == ["closed"]
+    level = story.stock.level()
+    waiting = sum(
+        line.quantity_units - line.received_units
+        for order in story.orders()[1:]
+        for line in order.lines.values()
+    )
+    assert level.on_order_units == waiting
+
+
+def test_a_served_request_is_forgotten_with_its_orders() -> None:
+    """It is kept as long as its receipt may be voided."""
+    story = _received()
+    assert [bool(need.closed_at_ms) for need in story.needs()] == [True]
+    story.planning.restore()
+    story.wait(PURCHASE_KEPT_MS)
+    assert (story.needs(), story.orders()) == ([], [])
+
+
+def test_a_line_that_was_served_can_not_be_edited() -> None:
+    """Though the request is still known."""
+    story = supplied_story(SupplierRecord(MILL, order_wait_ms=DAY_MS))
+    story.plan(purchase_line("need-milk-1", 1), purchase_line("need-tea-2", 1))
+    order_id = story.order().order_id
+    story.ask("approve_purchase", order_id)
+    story.plan(purchase_line("need-milk-1", 2, received_units=10, open=False, revision=1))
+    story.ask("edit_purchase", order_id, need_id="need-milk-1", quantity_units=12)
+    assert story.events(CommandRefused)[-1].reason == "it has no open line need-milk-1"

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from ingest.frames import CommandInput, InputItem, SkuRecord
+from streams.contracts.alerts import AlertRaised
 from streams.contracts.events import CommandAccepted, CommandRefused
 from streams.contracts.state import key
 from streams.contracts.voids import VOIDED, kind_in_effect
@@ -210,6 +211,92 @@ def test_a_receipt_of_before_a_request_did_not_serve_it() -> None:
     assert [need.received_units for need in story.needs()] == [3]
     story.tell(void_of(story, f"scanner-{SHOP}/b1/1"))
     assert [need.received_units for need in story.needs()] == [3]
+
+
+def _received_whole() -> tuple[Story, int]:
+    """Return a story whose request was closed by its receipt, and of how many units it was."""
+    story = Story().tell(policy(autonomy="suggest"), opening(4))
+    [need] = story.needs()
+    story.tell(scan("receive", need.quantity_units, seq=1), after_ms=10)
+    assert [one.state for one in story.needs()] == ["closed"]
+    assert story.movements()[-1].served == {need.need_id: need.quantity_units}
+    return story, need.quantity_units
+
+
+def test_a_request_that_a_voided_receipt_had_closed_is_open_again() -> None:
+    """The goods are still to come: they are on order, told as opened, and not asked for twice."""
+    story, units = _received_whole()
+    story.tell(void_of(story, f"scanner-{SHOP}/b1/1"))
+    [need] = story.needs()
+    assert (need.state, need.received_units, need.closed_at_ms) == ("open", 0, 0)
+    assert (story.level().need_id, story.level().on_order_units) == (need.need_id, units)
+    opened = [one for one in story.alerts(AlertRaised) if one.alert_key == need.need_id]
+    assert [one.kind for one in opened] == ["need_opened", "need_opened"]
+    story.restore()
+    story.tell(scan("receive", units, seq=2), after_ms=10)
+    assert [(one.state, one.received_units) for one in story.needs()] == [("closed", units)]
+    assert story.level().on_order_units == 0
+    story.wait(36 * 24 * HOUR_MS)
+    assert story.needs() == []
+
+
+def test_more_than_was_asked_for_reopens_what_was_asked_for() -> None:
+    """The surplus of the receipt had served nobody."""
+    story = Story().tell(policy(autonomy="suggest"), opening(4))
+    units = story.needs()[0].quantity_units
+    story.tell(scan("receive", units + 5, seq=1), after_ms=10)
+    story.tell(void_of(story, f"scanner-{SHOP}/b1/1"))
+    assert story.level().on_order_units == units
+    assert story.level().on_hand_units == 4
+
+
+def test_what_a_person_has_closed_stays_closed() -> None:
+    """Its receipt is voided, and what the shelf misses then is asked for anew."""
+    story = Story().tell(policy(autonomy="suggest"), opening(4))
+    [need] = story.needs()
+    story.tell(scan("receive", 3, seq=1), after_ms=10)
+    story.tell(command("close_need", need.need_id, name="close"))
+    story.tell(void_of(story, f"scanner-{SHOP}/b1/1"))
+    assert story.needs()[0].state == "closed"
+    assert story.needs()[0].received_units == 3
+
+
+def test_a_request_that_opened_meanwhile_stays_beside_the_older() -> None:
+    """Both are on order; what comes serves the older first, then the other."""
+    story, units = _received_whole()
+    story.tell(scan("waste", 26, seq=2), after_ms=10)
+    first, second = story.needs()
+    assert (first.state, second.state) == ("closed", "open")
+    story.tell(void_of(story, f"scanner-{SHOP}/b1/1"))
+    assert story.level().need_id == first.need_id
+    assert story.level().on_order_units >= units + second.quantity_units
+    story.tell(scan("receive", units + 1, seq=3), after_ms=10)
+    assert story.movements()[-1].served == {first.need_id: units, second.need_id: 1}
+    first, second = story.needs()
+    assert (first.state, second.received_units) == ("closed", 1)
+    assert story.level().need_id == second.need_id
+    story.tell(void_of(story, f"scanner-{SHOP}/b1/3", name="v2"))
+    first, second = story.needs()
+    assert (first.state, first.received_units, second.received_units) == ("open", 0, 0)
+    assert story.level().need_id == first.need_id
+
+
+def test_a_receipt_of_an_older_version_meets_what_is_open() -> None:
+    """Its movement does not say what it served: the open request misses it, if it was before."""
+    story = Story().tell(policy(autonomy="suggest"), opening(4))
+    story.tell(scan("receive", 3, seq=1), after_ms=10)
+    story.tell(void_of(story, f"scanner-{SHOP}/b1/1", served=None))
+    assert [need.received_units for need in story.needs()] == [0]
+
+
+def test_an_arrival_from_nobody_knows_where_is_taken_back_from_its_request() -> None:
+    """It had served the open one, for which it can have been sent."""
+    story = Story().tell(policy(autonomy="suggest"), opening(4))
+    units = story.needs()[0].quantity_units
+    story.tell(scan("arrive", units, seq=1), after_ms=10)
+    assert [need.state for need in story.needs()] == ["closed"]
+    story.tell(void_of(story, f"scanner-{SHOP}/b1/1"))
+    assert [(need.state, need.received_units) for need in story.needs()] == [("open", 0)]
 
 
 def _shipped(*scans: InputItem) -> tuple[Story, str]:
