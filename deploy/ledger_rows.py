@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
 import msgspec
+from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from streams.contracts.ledger import Movement
@@ -18,6 +20,7 @@ RowFormat = Literal["csv", "json"]
 Row = Mapping[str, str | int | bool]
 NETWORK: Final = ""
 """The site of the row that sums all sites, and the SKU of every row that sums all SKUs."""
+_COLUMNS_MAX: Final = 1_000
 _SUMMED: Final = {"site": "network", "sku": "all"}
 
 
@@ -97,6 +100,17 @@ def _csv_line(values: Iterable[object]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow(values)
     return text.getvalue()
+
+
+def print_table(title: str, rows: Iterable[Row]) -> None:
+    """Show rows for people, each on one line, wider than the terminal where they have to be."""
+    table = rows_table(title, rows)
+    if not table.columns:
+        Console().print(f"{title}: nothing")
+        return
+    console = Console()
+    needed = Measurement.get(console, console.options.update(max_width=_COLUMNS_MAX), table).maximum
+    Console(width=max(console.width, needed), soft_wrap=True).print(table)
 
 
 def rows_table(title: str, rows: Iterable[Row]) -> Table:

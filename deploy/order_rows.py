@@ -72,7 +72,7 @@ def line_rows(order: CustomerOrder) -> list[Row]:
 def explained_order(events: Sequence[OrderChanged | OrderLineChanged]) -> list[str]:
     """Return the lines that explain an order, from its own events, by time."""
     lines: list[str] = []
-    for event in sorted(events, key=lambda one: one.at_ms):
+    for event in sorted(events, key=_turn):
         if isinstance(event, OrderChanged):
             order = event.order
             why = f": {order.reason}" if order.reason else ""
@@ -87,6 +87,21 @@ def explained_order(events: Sequence[OrderChanged | OrderLineChanged]) -> list[s
             numbers = ", ".join(f"{name} {value}" for name, value in event.decided_from.items())
             lines.append(f"  decided from {numbers}")
     return lines
+
+
+def _turn(event: OrderChanged | OrderLineChanged) -> tuple[int, int]:
+    """Place an order's lines between its being placed and what became of it."""
+    if isinstance(event, OrderLineChanged):
+        return event.at_ms, 1
+    return event.at_ms, 0 if event.order.state in {"reserving", "fulfilling"} else 2
+
+
+def outcome_sentence(order: CustomerOrder) -> str:
+    """Return in one sentence how an order stands."""
+    held = sum(line.reserved_units for line in order.lines if line.state in {"reserved", "waiting"})
+    wanted = sum(line.quantity_units for line in order.lines)
+    why = f": {order.reason}" if order.state in {"refused", "expired"} and order.reason else ""
+    return f"{order.order_id} is {order.state}, {held} of {wanted} units held{why}"
 
 
 def promise_lines(promise: Promise, sku: str, site: str, by: str) -> list[str]:

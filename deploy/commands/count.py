@@ -13,7 +13,6 @@ from typing import Annotated, Final, NoReturn
 import msgspec
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 
 from deploy.command_send import send_plan_command
 from deploy.commands.command import (
@@ -26,7 +25,7 @@ from deploy.commands.command import (
 )
 from deploy.commands.ledger import moment_ms
 from deploy.count_rows import line_rows, session_rows, sessions_of
-from deploy.ledger_rows import Row, rows_table
+from deploy.ledger_rows import Row, print_table
 from ingest.contracts.count_commands import CountCommand
 from ingest.contracts.counts import COUNT_LINES_MAX, CountVerb
 from ingest.contracts.settings import KafkaSettings, load
@@ -219,6 +218,6 @@ def _now_ms() -> int:
 
 def _print(title: str, rows: list[Row]) -> None:
     if rows:
-        Console().print(rows_table(title, rows))
+        print_table(title, rows)
     else:
         typer.echo(f"{title}: nothing")

@@ -13,7 +13,6 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 import typer
-from rich.console import Console
 
 from deploy.ledger_rows import (
     Row,
@@ -21,8 +20,8 @@ from deploy.ledger_rows import (
     balance_rows,
     head_line,
     journal_rows,
+    print_table,
     row_line,
-    rows_table,
     value_rows,
 )
 from ingest.contracts.errors import SettingsError
@@ -185,4 +184,4 @@ def print_rows(rows: Iterable[Row], form: RowFormat) -> None:
 
 
 def _print_table(title: str, rows: Iterable[Row]) -> None:
-    Console(soft_wrap=True).print(rows_table(title, rows))
+    print_table(title, rows)

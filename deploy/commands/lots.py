@@ -5,9 +5,8 @@ import os
 from typing import Annotated, Final, Literal
 
 import typer
-from rich.console import Console
 
-from deploy.ledger_rows import Row, head_line, row_line, rows_table
+from deploy.ledger_rows import Row, head_line, print_table, row_line
 from deploy.lot_rows import LotView
 from ingest.contracts.settings import KafkaSettings, load
 from ingest.contracts.topics import STOCK
@@ -31,7 +30,7 @@ def lots(
         typer.echo(f"there is no stock of {sku}{at_site}", err=True)
         raise typer.Exit(NOTHING_CODE)
     if form == "table":
-        Console(soft_wrap=True).print(rows_table(f"Lots of {sku}", rows))
+        print_table(f"Lots of {sku}", rows)
         return
     if form == "csv":
         typer.echo(head_line(rows[0]))

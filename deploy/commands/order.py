@@ -12,7 +12,6 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 
 from deploy.command_send import send_plan_command
 from deploy.commands.command import (
@@ -25,8 +24,15 @@ from deploy.commands.command import (
 )
 from deploy.commands.explain import DIFFERENT_CODE, ReplayOption, replay_order
 from deploy.commands.ledger import moment_ms
-from deploy.ledger_rows import Row, rows_table
-from deploy.order_rows import explained_order, line_of, line_rows, order_rows, orders_of
+from deploy.ledger_rows import Row, print_table
+from deploy.order_rows import (
+    explained_order,
+    line_of,
+    line_rows,
+    order_rows,
+    orders_of,
+    outcome_sentence,
+)
 from ingest.contracts.order_commands import OrderCommand
 from ingest.contracts.settings import KafkaSettings, load
 from ingest.contracts.topics import EVENTS, PLAN_STATE
@@ -35,6 +41,8 @@ from streams.contracts.orders import CustomerOrder, OrderChanged, OrderLineChang
 from streams.engine.adapters.reader import read_topic
 
 HOUR_MS = 3_600_000
+OUTCOME_LOOKS_MAX = 10
+OUTCOME_PAUSE_S = 0.2
 
 app = typer.Typer(no_args_is_help=True, help="Customer orders: place, hand over, cancel, show.")
 
@@ -72,7 +80,7 @@ def place(  # noqa: PLR0917 - typer makes arguments of them
         given = tuple(line_of(text) for text in lines)
     except ValueError as error:
         _refuse(str(error))
-    _send(
+    code = _sent(
         "place",
         order_id,
         actor,
@@ -84,6 +92,12 @@ def place(  # noqa: PLR0917 - typer makes arguments of them
         fulfilment="partial" if partial else "whole",
         back_order=wait,
     )
+    order = asyncio.run(outcome(_kafka(), order_id)) if not code else None
+    if order is not None:
+        refused = order.state == "refused"
+        typer.echo(outcome_sentence(order), err=refused)
+        code = REFUSED_CODE if refused else code
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -126,6 +140,10 @@ def explain(order_id: OrderArgument, replay: ReplayOption = False) -> None:
 
 
 def _send(verb: str, order_id: str, actor: str, reason: str, **fields: Any) -> None:
+    raise typer.Exit(_sent(verb, order_id, actor, reason, **fields))
+
+
+def _sent(verb: str, order_id: str, actor: str, reason: str, **fields: Any) -> int:
     command_id = str(uuid.uuid4())
     given = {"command_id": command_id, "verb": verb, "order_id": order_id, "reason": reason}
     try:
@@ -136,12 +154,22 @@ def _send(verb: str, order_id: str, actor: str, reason: str, **fields: Any) -> N
     answer = asyncio.run(send_plan_command(_kafka(), asked, now_ms=now_ms))
     sentence, code = answer_sentence(answer, command_id)
     typer.echo(sentence, err=code == REFUSED_CODE)
-    raise typer.Exit(code)
+    return code
 
 
 def _refuse(sentence: str) -> NoReturn:
     typer.echo(sentence, err=True)
     raise typer.Exit(REFUSED_CODE)
+
+
+async def outcome(kafka: KafkaSettings, order_id: str) -> CustomerOrder | None:
+    """Return a placed order once its lines were answered, or None where that takes too long."""
+    for _ in range(OUTCOME_LOOKS_MAX):
+        for one in await _orders(kafka):
+            if one.order_id == order_id and one.state != "reserving":
+                return one
+        await asyncio.sleep(OUTCOME_PAUSE_S)
+    return None
 
 
 async def _orders(kafka: KafkaSettings) -> list[CustomerOrder]:
@@ -172,6 +200,6 @@ def _kafka() -> KafkaSettings:
 
 def _print(title: str, rows: list[Row]) -> None:
     if rows:
-        Console().print(rows_table(title, rows))
+        print_table(title, rows)
     else:
         typer.echo(f"{title}: nothing")

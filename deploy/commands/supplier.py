@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 
 from deploy.command_send import send_plan_command
 from deploy.commands.command import (
@@ -25,7 +24,7 @@ from deploy.commands.command import (
     login_name,
 )
 from deploy.commands.ledger import ShownFormat, ShownOption, print_rows
-from deploy.ledger_rows import Row, rows_table
+from deploy.ledger_rows import Row, print_table
 from deploy.supplier_feed import SupplyView
 from ingest.contracts.settings import KafkaSettings, load
 from ingest.contracts.topics import PLAN_STATE, STOCK
@@ -173,6 +172,6 @@ def _kafka() -> KafkaSettings:
 
 def _print(title: str, rows: Iterable[Row], form: ShownFormat) -> None:
     if form == "table":
-        Console(soft_wrap=True).print(rows_table(title, rows))
+        print_table(title, rows)
     else:
         print_rows(rows, form)

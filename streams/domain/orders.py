@@ -95,6 +95,10 @@ def _line_of(asked: OrderLineInput, state: LineState, now_ms: int) -> OrderLine:
 
 
 def _begin(store: Store, name: str, asked: OrderLineInput) -> None:
+    unknown = _unknown(store, asked) if asked.answer else ""
+    if unknown:  # a misspelt name must not become a level that is out of stock for ever
+        tell(store, _line_of(asked, "refused", store.now_ms), {}, unknown)
+        return
     rules = store.rules(asked.sku, asked.site)
     line = _line_of(asked, "waiting", store.now_ms)
     line.when_short = asked.when_short or rules.short_orders
@@ -107,6 +111,17 @@ def _begin(store: Store, name: str, asked: OrderLineInput) -> None:
         tell(store, line, {"reserve_ahead_ms": rules.reserve_ahead_ms})
     else:
         _ask(store, name, line)
+
+
+def _unknown(store: Store, asked: OrderLineInput) -> str:
+    if store.levels.get((asked.sku, asked.site)) is not None:
+        return ""
+    known = store.books.get(asked.sku)
+    if known is None or (known.record is None and not known.sites):
+        return f"nothing is known of {asked.sku}"
+    if store.catalogue.sites and asked.site not in store.catalogue.sites:
+        return f"there is no site {asked.site}"
+    return ""
 
 
 def _ask(store: Store, name: str, line: OrderLine) -> None:

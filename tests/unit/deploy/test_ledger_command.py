@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from deploy.commands import ledger
 from deploy.commands.ledger import BROKEN_CODE, FOR_EVER_MS, moment_ms, period_of
+from deploy.ledger_rows import print_table
 from ingest.contracts.errors import SettingsError
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import MOVEMENTS, STOCK
@@ -176,3 +177,18 @@ def test_wrong_periods_are_refused() -> None:
         moment_ms("yesterday")
     with pytest.raises(SettingsError, match="begins only at"):
         period_of("2026-02-01", "2026-01-01")
+
+
+def test_a_table_is_never_cut_to_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names and numbers stand in full, also where a terminal of 40 columns has to wrap them."""
+    monkeypatch.setenv("COLUMNS", "40")
+    row = {f"a_rather_long_name_{number}": 1_234_567 for number in range(6)}
+    print_table("Rows", [row])
+    told = capsys.readouterr().out
+    assert all(name in told for name in row)
+    assert told.count("1234567") == 6
+    assert "…" not in told
+    print_table("Rows", [])
+    assert capsys.readouterr().out == "Rows: nothing\n"

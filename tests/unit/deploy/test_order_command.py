@@ -33,7 +33,11 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[OrderCommand]:
             command_id=asked.command_id, actor=asked.actor, entity_id=asked.order_id, at_ms=now_ms
         )
 
+    async def outcome(_: KafkaSettings, __: str) -> None:
+        return None
+
     monkeypatch.setattr(order, "send_plan_command", send)
+    monkeypatch.setattr(order, "outcome", outcome)
     return commands
 
 
@@ -100,6 +104,45 @@ def test_a_line_that_is_none_is_refused(sent: list[OrderCommand], line: str) -> 
     result = RUNNER.invoke(order.app, ["place", "o1", line, "--actor", "ann"])
     assert (result.exit_code, sent) == (1, [])
     assert result.output
+
+
+@pytest.mark.usefixtures("shop")
+def test_an_order_that_is_placed_is_told_how_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accepted says only that the command was: a refused order ends with 1 and says why."""
+
+    async def send(_: KafkaSettings, asked: OrderCommand, *, now_ms: int) -> CommandAccepted:
+        return CommandAccepted(
+            command_id=asked.command_id, actor=asked.actor, entity_id=asked.order_id, at_ms=now_ms
+        )
+
+    monkeypatch.setattr(order, "send_plan_command", send)
+    held = RUNNER.invoke(order.app, ["place", "o1", "milk@shop-1=4", "--actor", "ann"])
+    assert (held.exit_code, held.output.splitlines()[-1]) == (
+        0,
+        "o1 is confirmed, 4 of 4 units held",
+    )
+    short = RUNNER.invoke(order.app, ["place", "o2", "milk@shop-1=9", "--actor", "ann"])
+    assert (short.exit_code, short.output.splitlines()[-1]) == (
+        1,
+        "o2 is refused, 0 of 9 units held: milk at shop-1: only 6 units are available",
+    )
+    monkeypatch.setattr(order, "OUTCOME_PAUSE_S", 0)
+    late = RUNNER.invoke(order.app, ["place", "o9", "milk@shop-1=9", "--actor", "ann"])
+    assert (late.exit_code, len(late.output.splitlines())) == (0, 1)
+
+
+def test_what_is_refused_is_told_after_its_lines() -> None:
+    """All of it happens within a millisecond, in two logs."""
+    orders = Orders(policy(autonomy="observe"), opening(10)).place("o2", {"milk": 19})
+    said = [
+        one for one in orders.plans.said(EVENTS.name, EVENT_FRAMES) if isinstance(one, OrderChanged)
+    ]
+    told = explained_order([*said, *orders.stock.events(OrderLineChanged)])
+    assert [line.split(" ")[1].rstrip(",") for line in told if line.startswith("1970")] == [
+        "reserving",
+        "line",
+        "refused",
+    ]
 
 
 @pytest.mark.usefixtures("shop")

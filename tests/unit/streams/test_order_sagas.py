@@ -1,8 +1,9 @@
 """Orders of several lines: all or nothing, or what there is; by the stock and the planning fold."""
 
-from ingest.frames import InputItem
+from ingest.frames import InputItem, SiteRecord
 from streams.contracts.alerts import AlertEnded, AlertRaised
-from tests.unit.streams.builders import HOUR_MS, opening, policy, scan
+from streams.contracts.orders import LineAsked
+from tests.unit.streams.builders import HOUR_MS, SHOP, opening, policy, reference, scan
 from tests.unit.streams.order_story import Orders
 
 MILK_10_TEA_3: list[InputItem] = [
@@ -123,3 +124,20 @@ def test_an_order_is_placed_once() -> None:
     orders = Orders(*MILK_10_TEA_3).place("o1", {"milk": 4}).place("o1", {"tea": 1})
     assert orders.refusals() == ["order o1 has been placed already"]
     assert _reserved(orders) == (4, 0)
+
+
+def test_a_name_that_nobody_knows_is_refused_and_leaves_no_level() -> None:
+    """A misspelt article or site is no stock that is out: key figures would count it for ever."""
+    orders = Orders(policy(autonomy="observe"), reference(SiteRecord(SHOP)), opening(10))
+    orders.place("o1", {"mlik": 4}, back_order=True)
+    assert orders.order("o1").state == "refused"
+    assert orders.order("o1").reason == f"mlik at {SHOP}: nothing is known of mlik"
+    orders.send("place", "o2", lines=[LineAsked("milk", "shop-11", 1)], ttl_ms=HOUR_MS)
+    orders.settle()
+    assert orders.order("o2").reason == "milk at shop-11: there is no site shop-11"
+    assert [(level.sku, level.site) for level in orders.stock.levels()] == [("milk", SHOP)]
+    orders.stock.tell(reference(SiteRecord("shop-2")))
+    orders.send(
+        "place", "o3", lines=[LineAsked("milk", "shop-2", 1)], ttl_ms=HOUR_MS, back_order=True
+    )
+    assert orders.settle().order("o3").state == "back_ordered"
