@@ -8,11 +8,11 @@ order received, the done prefix only, as MQTT 5 wants its acknowledgements.
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from ingest.frames import FRAME_AGE_MS_MAX, FRAME_ITEMS_MAX, InputItem
+from ingest.frames import FRAME_AGE_MS_MAX, FRAME_ITEMS_MAX
 from ingest.normalise import Range
 from ingest.packing import joined, packed
 from ingest.ports import Token
@@ -69,36 +69,31 @@ class Batch:
     received_at_ms: int
     """The installation's time at its first item."""
     pack_at: int
-    """How many items may wait to be packed."""
-    items: list[InputItem] = field(default_factory=list)
-    """Not packed yet."""
+    """With how many items those that wait are packed."""
+    count: int = 0
+    """How many items it has."""
+    pieces: list[Any] = field(default_factory=list)
+    """Of the items that are not packed yet."""
     body: bytearray = field(default_factory=bytearray)
     """The items packed so far."""
-    packed_items: int = 0
     messages: list[InFlight] = field(default_factory=list)
     newest: InFlight | None = None
     """The last of `messages`."""
 
-    @property
-    def count(self) -> int:
-        """How many items it has."""
-        return self.packed_items + len(self.items)
-
     def pack(self, items_max: int) -> bool:
         """Pack the items that wait; tell whether the frame is full."""
-        self.body += packed(self.items)
-        self.packed_items += len(self.items)
-        self.items.clear()
-        self.pack_at = min(PACKED_ITEMS_MAX, items_max - self.packed_items)
-        return self.packed_items >= items_max
+        self.body += packed(self.pieces)
+        self.pieces.clear()
+        self.pack_at = min(self.count + PACKED_ITEMS_MAX, items_max)
+        return self.count >= items_max
 
     def value(self, *, received_at_ms: int, reference_version: int) -> bytes:
         """Return the frame."""
-        if self.items:
+        if self.pieces:
             self.pack(self.count)
         return joined(
             self.body,
-            self.packed_items,
+            self.count,
             received_at_ms=received_at_ms,
             reference_version=reference_version,
         )
@@ -136,17 +131,17 @@ class FrameBatcher:
             received_at_ms: The installation's time.
         """
         batches, items_max = self._open, self._items_max
-        for partition, item in placed:
+        for partition, pieces in placed:
             batch = batches.get(partition)
             if batch is None:
                 batch = self._opened(partition, at_ms, received_at_ms)
-            items = batch.items
-            items.append(item)
+            batch.pieces += pieces
+            batch.count += 1
             if batch.newest is not message and message is not None:
                 batch.newest = message
                 batch.messages.append(message)
                 message.parts += 1
-            if len(items) >= batch.pack_at and batch.pack(items_max):
+            if batch.count >= batch.pack_at and batch.pack(items_max):
                 self._sealed.append(batches.pop(partition))
 
     def _opened(self, partition: int, at_ms: int, received_at_ms: int) -> Batch:

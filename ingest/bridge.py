@@ -256,7 +256,7 @@ class Bridge:
         (driven_ms, message), self._tick = self._tick, None
         if self._router.index != 0:
             return
-        tick = TickInput(driven_ms)
+        tick = (TickInput(driven_ms),)
         partitions = range(self._partition_count)
         self._batcher.add([(one, tick) for one in partitions], message, at_ms, driven_ms)
         for partition in partitions:

@@ -46,6 +46,12 @@ class SourceClock:
         self.lowest = _UNKNOWN
         self.second = _UNKNOWN
 
+    def look_from_ms(self, received_at_ms: int) -> int:
+        """Return from when on an event that arrives now must be observed to be looked at."""
+        if received_at_ms >= self.look_at_ms:
+            return 0
+        return received_at_ms - self.second + 1
+
     def observe(self, delay_ms: int, received_at_ms: int) -> None:
         """Learn from the delay of an event that arrived at `received_at_ms`."""
         if received_at_ms - self.window_ms >= CLOCK_WINDOW_MS:

@@ -43,7 +43,7 @@ class Normalised(msgspec.Struct, eq=False, gc=False):
 
     route: Route | None
     items: list[Placed] = []
-    """Inputs with their partitions, in the order sent."""
+    """Inputs, in pieces, with their partitions, in the order sent."""
     rejected: list[Rejected] = []
     ranges: list[Range] = []
     """Numbers of all its events, refused ones too as far as they could be read."""

@@ -1,15 +1,17 @@
 """Frames made in parts: items become bytes soon after they are made. Pure.
 
-A frame's items are many, and would have left the processor's cache before the frame is full; packed
-a few at a time they are read, and forgotten, while they are still there. The bytes are those of
-`ingest.frames.FrameCodec.encode`.
+An item is handed on as pieces: whole, or a reading as the bytes that its channel's readings share
+and between them what the event says. A frame's items are many, and would have left the processor's
+cache before the frame is full; packed a few at a time they are read, and forgotten, while they are
+still there. The bytes are those of `ingest.frames.FrameCodec.encode`.
 """
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import msgspec
 
-from ingest.frames import FRAME_VERSION, Frame, InputItem
+from ingest.frames import FRAME_VERSION, Frame, InputItem, ReadingInput
 
 ITEMS_MAX: Final = 65_535
 """Of one frame: more would need a longer header."""
@@ -17,11 +19,32 @@ _SHORT_ARRAY: Final = 16
 """msgpack tells the length of an array of fewer items in its first byte, else in two more."""
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
 _HEAD: Final = bytes([FRAME_VERSION])
+Pieces = tuple[Any, ...]
+"""Values whose msgpack, one after the other, is an item's."""
 
 
-def packed(items: list[InputItem]) -> bytes:
-    """Return a part of a frame's items; at most `ITEMS_MAX` of them."""
-    return _ENCODE(items)[1 if len(items) < _SHORT_ARRAY else 3 :]
+def packed(pieces: Sequence[Any]) -> bytes:
+    """Return the bytes of pieces; at most 65,535 of them."""
+    return _ENCODE(pieces)[1 if len(pieces) < _SHORT_ARRAY else 3 :]
+
+
+def reading_head(*fields: str) -> msgspec.Raw:
+    """Return a piece with the fields of a reading before its boot."""
+    return msgspec.Raw(_READING + packed(fields))
+
+
+def reading_tail(*fields: int | bytes) -> msgspec.Raw:
+    """Return a piece with the fields of a reading after its value."""
+    return msgspec.Raw(packed(fields))
+
+
+def _opening(item: InputItem) -> bytes:
+    """Return an item's bytes before its first field: how many there are, and its tag."""
+    fields = packed(msgspec.structs.astuple(item))
+    return _ENCODE(item)[: -len(fields)]
+
+
+_READING: Final = _opening(ReadingInput("", "", "", "", "", "", 0, 0, False, "units", 0))
 
 
 def joined(

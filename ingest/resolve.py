@@ -4,23 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
+from msgspec import Raw
+
 from ingest import wire
 from ingest.barcodes import Barcode, barcode_read, gtin14_of
 from ingest.clocks import SourceClocks
 from ingest.contracts.events import QUANTITY_UNITS_MAX, DeadLetterReason
 from ingest.frames import (
     TAG_DIGEST_BYTES,
-    InputItem,
-    ReadingInput,
     ReadingKind,
     ScanInput,
     StatusInput,
 )
+from ingest.packing import Pieces, reading_head, reading_tail
 from ingest.partitions import partition_of
 from ingest.ports import Assignment, CatalogView
 
-Placed = tuple[int, InputItem]
-"""Partition and input."""
+Placed = tuple[int, Pieces]
+"""Partition and the pieces of an input."""
 Refusal = tuple[DeadLetterReason, str]
 """Reason and detail."""
 Refused = tuple[int, DeadLetterReason, str]
@@ -42,17 +43,17 @@ class Route:
 
 
 class _Watched:
-    """What a channel watches between two times, as the fields of its inputs."""
+    """What a channel watches between two times, and what its readings have in common."""
 
-    __slots__ = ("fields", "from_ms", "until_ms")
+    __slots__ = ("ends", "from_ms", "partition", "sizes", "until_ms")
 
-    def __init__(self, assigned: Assignment, partition: int, until_ms: int) -> None:
+    def __init__(
+        self, route: Route, channel: str, assigned: Assignment, partition: int, until_ms: int
+    ) -> None:
+        self.partition = partition
         self.from_ms = assigned.valid_from_ms
         self.until_ms = until_ms
-        self.fields = (
-            partition,
-            assigned.sku,
-            assigned.location,
+        self.sizes = (
             assigned.unit_weight_mg,
             assigned.tare_g,
             assigned.span_mm,
@@ -60,6 +61,14 @@ class _Watched:
             assigned.settle_ms,
             assigned.report_interval_ms,
         )
+        self.ends = (
+            reading_head(assigned.sku, route.site, assigned.location, route.device, channel),
+            reading_tail(*self.sizes, b""),
+        )
+
+    def tail_of(self, tags: list[str]) -> Raw:
+        """Return the end of a reading of these tags."""
+        return reading_tail(*self.sizes, _tag_digests(tags))
 
 
 class Resolver:
@@ -72,30 +81,38 @@ class Resolver:
         self._partition_count = partition_count
 
     def readings(
-        self, events: Sequence[wire.Reading], route: Route, received_at_ms: int, out: list[Placed]
+        self,
+        events: Sequence[wire.AnyReading],
+        route: Route,
+        received_at_ms: int,
+        out: list[Placed],
     ) -> list[Refused]:
         """Add the inputs of one message's readings to `out`; return those that have none.
 
         One loop with everything in it: a call an event for each of its steps would cost as much
         again as the steps.
         """
-        device, site, watching = route.device, route.site, route.watching
+        device, watching = route.device, route.watching
         clock = self._clocks.source(device, received_at_ms)
         latest_ms = self._clocks.latest_ms(received_at_ms)
+        timed, offset_ms = received_at_ms > 0, clock.offset_ms
+        look_from_ms = clock.look_from_ms(received_at_ms)
         refused: list[Refused] = []
         for place, event in enumerate(events):
             if event.source != device:
                 refused.append((place, *_wrong_identity(event.source, device)))
                 continue
             observed_at_ms, historical = event.observed_at_ms, event.historical
-            if received_at_ms and not historical:
+            if timed and not historical:
                 clock.samples += 1
-                delay_ms = received_at_ms - observed_at_ms
-                if delay_ms < clock.second or received_at_ms >= clock.look_at_ms:
-                    clock.observe(delay_ms, received_at_ms)
-            if clock.offset_ms:
-                observed_at_ms = self._clocks.shifted_ms(observed_at_ms, clock.offset_ms)
-            observed_at_ms = min(observed_at_ms, latest_ms)
+                if observed_at_ms >= look_from_ms:
+                    clock.observe(received_at_ms - observed_at_ms, received_at_ms)
+                    offset_ms = clock.offset_ms
+                    look_from_ms = clock.look_from_ms(received_at_ms)
+            if offset_ms:
+                observed_at_ms = self._clocks.shifted_ms(observed_at_ms, offset_ms)
+            if observed_at_ms > latest_ms:  # noqa: PLR1730 - min() costs as much as a lookup
+                observed_at_ms = latest_ms
             channel = event.channel
             watched = watching.get(channel)
             if watched is None or not watched.from_ms <= observed_at_ms < watched.until_ms:
@@ -103,34 +120,14 @@ class Resolver:
                 if watched is None:
                     refused.append((place, *_watches_nothing(channel, device, observed_at_ms)))
                     continue
-            kind: ReadingKind = "units"
-            value, tag_digests = event.units, b""
-            if value is None:
-                kind, value, tag_digests = _payload(event)
-            partition, sku, location, weight_mg, tare_g, span_mm, depth_mm, settle_ms, every_ms = (
-                watched.fields
-            )
-            item = ReadingInput(
-                sku,
-                site,
-                location,
-                device,
-                channel,
-                event.boot,
-                event.seq,
-                observed_at_ms,
-                historical,
-                kind,
-                value,
-                weight_mg,
-                tare_g,
-                span_mm,
-                depth_mm,
-                settle_ms,
-                every_ms,
-                tag_digests,
-            )
-            out.append((partition, item))
+            head, tail = watched.ends
+            if isinstance(event, wire.Reading):
+                kind, value, tail = _payload(event, watched)
+            else:
+                kind, value = event.kind, event.value
+            boot, seq = event.boot, event.seq
+            pieces = (head, boot, seq, observed_at_ms, historical, kind, value, tail)
+            out.append((watched.partition, pieces))
         return refused
 
     def scans(
@@ -200,7 +197,7 @@ class Resolver:
             event.expires_at_ms or found.expires_at_ms,
             serial,
         )
-        out.append((partition_of(found.sku, self._partition_count), item))
+        out.append((partition_of(found.sku, self._partition_count), (item,)))
         return None
 
     def _status(
@@ -215,11 +212,11 @@ class Resolver:
             return _wrong_identity(event.source, device)
         battery_pct = -1 if event.battery_pct is None else event.battery_pct
         own = StatusInput(device, route.site, online, event.boot, battery_pct)
-        out.append((partition_of(device, self._partition_count), own))
+        out.append((partition_of(device, self._partition_count), (own,)))
         for watched in self._catalog.assignments(device, received_at_ms):
             sku, channel = watched.sku, watched.channel
             item = StatusInput(device, route.site, online, event.boot, battery_pct, sku, channel)
-            out.append((partition_of(sku, self._partition_count), item))
+            out.append((partition_of(sku, self._partition_count), (item,)))
         return None
 
     def _watched(self, route: Route, channel: str, at_ms: int) -> _Watched | None:
@@ -229,7 +226,8 @@ class Resolver:
             return None
         until_ms = self._catalog.assigned_until_ms(route.device, channel, at_ms)
         partition = partition_of(assigned.sku, self._partition_count)
-        watched = route.watching[channel] = _Watched(assigned, partition, until_ms)
+        watched = _Watched(route, channel, assigned, partition, until_ms)
+        route.watching[channel] = watched
         return watched
 
     def _article(self, event: wire.Scan) -> "_Found | Refusal":
@@ -272,15 +270,19 @@ class _Found:
         self.serial = read.serial if read is not None else ""
 
 
-def _payload(event: wire.Reading) -> tuple[ReadingKind, int, bytes]:
+def _payload(event: wire.Reading, watched: _Watched) -> tuple[ReadingKind, int, Raw]:
+    """Return what was measured, and the end of its reading."""
+    tail = watched.ends[1]
+    if event.units is not None:
+        return "units", event.units, tail
     if event.weight_g is not None:
-        return "weight_g", event.weight_g, b""
+        return "weight_g", event.weight_g, tail
     if event.distance_mm is not None:
-        return "distance_mm", event.distance_mm, b""
+        return "distance_mm", event.distance_mm, tail
     if event.beam is not None:
-        return "beam", event.beam, b""
+        return "beam", event.beam, tail
     tags = event.tags or []
-    return "tags", len(set(tags)), _tag_digests(tags)
+    return "tags", len(set(tags)), watched.tail_of(tags)
 
 
 def _tag_digests(tags: list[str]) -> bytes:

@@ -7,7 +7,7 @@ time; the wording of a refusal still comes from pydantic, off the hot path (`exp
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Final, Generic, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar, get_args
 
 import msgspec
 from pydantic import TypeAdapter, ValidationError
@@ -22,7 +22,7 @@ from ingest.contracts.events import (
     WEIGHT_G_MAX,
     DeadLetterReason,
 )
-from ingest.frames import ScanAction
+from ingest.frames import ReadingKind, ScanAction
 
 _DETAIL_LENGTH_MAX: Final = 500
 _NO_IDENTIFIER: Final = re.compile(r"[\x00-\x1f/+#]")
@@ -38,8 +38,14 @@ TimeMs = Annotated[int, msgspec.Meta(ge=0, le=TIME_MS_MAX)]
 Sequence = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
 
-class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """Twin of `events.Reading`."""
+WeightG = Annotated[int, msgspec.Meta(ge=-WEIGHT_G_MAX, le=WEIGHT_G_MAX)]
+Units = Annotated[int, msgspec.Meta(ge=0, le=QUANTITY_UNITS_MAX)]
+DistanceMm = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+Beam = Annotated[int, msgspec.Meta(ge=0, le=1)]
+
+
+class _Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """What every reading has, whatever it measures."""
 
     source: Identifier
     boot: Identifier
@@ -47,11 +53,16 @@ class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False)
     observed_at_ms: TimeMs
     channel: Identifier
     historical: bool = False
-    weight_g: Annotated[int, msgspec.Meta(ge=-WEIGHT_G_MAX, le=WEIGHT_G_MAX)] | None = None
-    units: Annotated[int, msgspec.Meta(ge=0, le=QUANTITY_UNITS_MAX)] | None = None
-    distance_mm: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | None = None
+
+
+class Reading(_Seen, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Twin of `events.Reading`."""
+
+    weight_g: WeightG | None = None
+    units: Units | None = None
+    distance_mm: DistanceMm | None = None
     tags: Annotated[list[Code], msgspec.Meta(max_length=TAGS_MAX)] | None = None
-    beam: Annotated[int, msgspec.Meta(ge=0, le=1)] | None = None
+    beam: Beam | None = None
 
     def __post_init__(self) -> None:
         """Refuse anything but exactly one payload.
@@ -68,6 +79,38 @@ class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False)
         )
         if missing != 4:  # noqa: PLR2004 - five payloads, one given
             raise ValueError(ONE_PAYLOAD)
+
+
+class WeightReading(_Seen, frozen=True, kw_only=True, gc=False, rename={"value": "weight_g"}):
+    """A `Reading` that can have no payload but one, so that nothing is left to look for."""
+
+    kind: ClassVar[ReadingKind] = "weight_g"
+    value: WeightG
+
+
+class UnitsReading(_Seen, frozen=True, kw_only=True, gc=False, rename={"value": "units"}):
+    """The same for a count."""
+
+    kind: ClassVar[ReadingKind] = "units"
+    value: Units
+
+
+class DistanceReading(_Seen, frozen=True, kw_only=True, gc=False, rename={"value": "distance_mm"}):
+    """The same for a distance."""
+
+    kind: ClassVar[ReadingKind] = "distance_mm"
+    value: DistanceMm
+
+
+class BeamReading(_Seen, frozen=True, kw_only=True, gc=False, rename={"value": "beam"}):
+    """The same for a light beam."""
+
+    kind: ClassVar[ReadingKind] = "beam"
+    value: Beam
+
+
+OneReading = WeightReading | UnitsReading | DistanceReading | BeamReading
+AnyReading = Reading | OneReading
 
 
 class Scan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -134,17 +177,46 @@ class Numbered(msgspec.Struct, frozen=True, gc=False):
 REFUSALS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """All that a decoder here raises; the last for arrays nested by the thousand."""
 
-EventT = TypeVar("EventT", Reading, Scan, DeviceStatus)
+_HEAD_BYTES: Final = 512
+"""So far a batch is looked at for the name of what its first reading measures."""
+
+EventT = TypeVar("EventT", AnyReading, Scan, DeviceStatus)
+
+
+def _decoder(event_type: Any) -> Callable[[bytes], Any]:
+    return msgspec.json.Decoder(event_type | list[event_type]).decode
+
+
+_ANY_READING: Final = _decoder(Reading)
+_ONE_READING: Final = tuple(
+    (f'"{one.kind}"'.encode(), _decoder(one)) for one in get_args(OneReading)
+)
+
+
+def _readings(raw: bytes) -> Any:
+    """Decode readings: a batch of which all measure the same at two thirds of the cost.
+
+    What they measure is guessed by the first one's bytes. Where it is wrong, or a reading is,
+    `Reading` decides.
+    """
+    if raw.startswith(b"["):
+        for name, decode in _ONE_READING:
+            if raw.find(name, 0, _HEAD_BYTES) >= 0:
+                try:
+                    return decode(raw)
+                except REFUSALS:
+                    break
+    return _ANY_READING(raw)
 
 
 class EventDecoder(Generic[EventT]):
     """Decodes one event or a batch of one kind, strictly."""
 
-    def __init__(self, event_type: type[EventT], check: Callable[[EventT], None]) -> None:
-        """Take the struct, and what refuses a bad identifier or code in one."""
-        self._decode: Callable[[bytes], EventT | list[EventT]] = msgspec.json.Decoder(
-            event_type | list[event_type]  # type: ignore[valid-type] # known at run time only
-        ).decode
+    def __init__(
+        self, decode: Callable[[bytes], EventT | list[EventT]], check: Callable[[EventT], None]
+    ) -> None:
+        """Take the decoder, and what refuses a bad identifier or code in an event."""
+        self._decode: Callable[[bytes], EventT | list[EventT]] = decode
         self._check: Callable[[EventT], None] = check
 
     def decode(self, raw: bytes) -> EventT | list[EventT]:
@@ -180,10 +252,11 @@ def _check_code(text: str) -> None:
         raise msgspec.ValidationError(f"{text[:40]!r} holds a control character")
 
 
-def _check_reading(event: Reading) -> None:
+def _check_reading(event: AnyReading) -> None:
     _check_identifiers(event.source, event.boot, event.channel)
-    for tag in event.tags or ():
-        _check_code(tag)
+    if isinstance(event, Reading):
+        for tag in event.tags or ():
+            _check_code(tag)
 
 
 def _check_scan(event: Scan) -> None:
@@ -196,9 +269,9 @@ def _check_status(event: DeviceStatus) -> None:
     _check_identifiers(event.source, event.boot)
 
 
-READINGS: Final = EventDecoder(Reading, _check_reading)
-SCANS: Final = EventDecoder(Scan, _check_scan)
-STATUSES: Final = EventDecoder(DeviceStatus, _check_status)
+READINGS: Final = EventDecoder[AnyReading](_readings, _check_reading)
+SCANS: Final = EventDecoder[Scan](_decoder(Scan), _check_scan)
+STATUSES: Final = EventDecoder[DeviceStatus](_decoder(DeviceStatus), _check_status)
 TIMES: Final = msgspec.json.Decoder(DrivenTime)
 NUMBERED: Final = msgspec.json.Decoder(Numbered)
 CUTS: Final = msgspec.json.Decoder(list[msgspec.Raw])

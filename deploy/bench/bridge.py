@@ -19,6 +19,7 @@ from deploy.bench.bridge_contenders import (
     contenders,
     wanted,
 )
+from deploy.bench.bridge_limit import codec_events_per_cpu_s
 from deploy.bench.bridge_load import BridgeLoad, catalogue
 from deploy.bench.bridge_rounds import Contender, Measured, running_bridge
 from deploy.bench.place import Place, bench_stack
@@ -87,7 +88,7 @@ def run_mixes(options: BenchOptions, mixes: tuple[Mix, ...]) -> Report:
         for number in range(options.rounds):
             for contender in found:
                 bench.measure(contender, number)
-    return bench.report()
+    return bench.report(codec_events_per_cpu_s(BATCH_EVENTS))
 
 
 @dataclass
@@ -171,9 +172,9 @@ class Bench:
         """Tell of progress, with the seconds since the stack was up."""
         self.options.say(f"{time.monotonic() - self.begun_s:5.1f} s  {text}")
 
-    def report(self) -> Report:
-        """Return what was found."""
-        return report_of(list(self.series.values()), self.absent)
+    def report(self, codec_only: int) -> Report:
+        """Return what was found; `codec_only` as `report_of` takes it."""
+        return report_of(list(self.series.values()), self.absent, codec_only)
 
     def _add(self, contender: Contender, mix: Mix, work: BridgeLoad, seen: Measured) -> None:
         key = contender.key, mix.key
@@ -198,13 +199,20 @@ def load_of(mix: Mix, contender: Contender, label: str) -> BridgeLoad | None:
     )
 
 
-def report_of(found: Sequence[Series], absent: dict[str, str]) -> Report:
-    """Return the report of a run."""
+def report_of(found: Sequence[Series], absent: dict[str, str], codec_only: int) -> Report:
+    """Return the report of a run.
+
+    Args:
+        found: What was measured.
+        absent: Which peers have no figure, and why.
+        codec_only: Events in batches that a CPU-second only decodes and encodes.
+    """
     series = {(one.contender.key, one.mix.key): one for one in found}
     own = [one for one in found if one.contender.key in {OURS, TWO}]
     headline: dict[str, Value] = {
         "messages_per_cpu_s": _rounded(series.get((OURS, "one")), "messages_per_cpu_s"),
         "events_per_cpu_s_batch100": _rounded(series.get((OURS, "batch")), "events_per_cpu_s"),
+        "events_per_cpu_s_codec_only": codec_only,
         "ratio_telegraf_cpu": _ratio(series, "one", TELEGRAF),
         "ratio_telegraf_cpu_batch100": _ratio(series, "batch", TELEGRAF),
         "ratio_quix_cpu": _ratio(series, "one", QUIX),

@@ -71,6 +71,16 @@ class Measured(NamedTuple):
     """The longest that a message was published after it was due."""
 
 
+class Published(NamedTuple):
+    """How a load was sent."""
+
+    begun_s: float
+    """When its packets were made and the first was next, by the monotonic clock."""
+    used_s: float
+    """CPU-seconds that the bridge had used by then."""
+    late_ms: float
+
+
 class RunningBridge:
     """A contender's processes, subscribed and warm."""
 
@@ -110,8 +120,8 @@ class RunningBridge:
         Raises:
             BenchError: The publisher or a process of the bridge has ended.
         """
-        offsets, used_s, begun_s = self._ends(), self._cpu_s(), time.monotonic()
-        late_ms = self._publish(work)
+        offsets = self._ends()
+        begun_s, used_s, late_ms = self._publish(work)
         done_s, done_cpu_s = self._settled()
         recount = Recount(work)
         asyncio.run(self._counted(offsets, recount))
@@ -132,15 +142,16 @@ class RunningBridge:
             for record in records:
                 recount.add(contender.found(record.value or b""))
 
-    def _publish(self, work: BridgeLoad) -> float:
+    def _publish(self, work: BridgeLoad) -> Published:
         argv = [sys.executable, "-m", "deploy.bench.bridge_publisher"]
         argv.append(msgspec.json.encode(work).decode())
         log = self._place.logs / f"publisher-{work.boot}.log"
         with running(argv, log=log, environment=_devices_environ(self._place)) as publisher:
             publisher.await_line("begun ", LOAD_TIMEOUT_S)
+            begun_s, used_s = time.monotonic(), self._cpu_s()
             sent = publisher.await_line("sent ", LOAD_TIMEOUT_S)
             publisher.await_line("acknowledged ", LOAD_TIMEOUT_S)
-        return float(sent.text.split()[2])
+        return Published(begun_s, used_s, late_ms=float(sent.text.split()[2]))
 
     def _settled(self) -> tuple[float, float]:
         """Wait until the log grows no more; return when it last grew, and the CPU by then."""

@@ -2,6 +2,8 @@
 
 import base64
 from collections import Counter
+from hashlib import blake2b
+from typing import Any
 
 import msgspec
 from hypothesis import given
@@ -11,8 +13,10 @@ from ingest.barcodes import Barcode, barcode_read, gtin14_of
 from ingest.bridge import BridgeLimits
 from ingest.clocks import SourceClocks
 from ingest.contracts.topics import DEAD_LETTERS, INPUTS
-from ingest.frames import INPUT_FRAMES, ReadingInput
+from ingest.frames import INPUT_FRAMES, ReadingInput, ReadingKind
 from ingest.normalise import Normaliser
+from ingest.packing import packed
+from ingest.partitions import partition_of
 from ingest.ports import Message
 from tests.unit.ingest.doubles import (
     FakeCatalog,
@@ -181,6 +185,80 @@ def test_a_partitions_order_is_the_senders(kinds: list[str], cuts: set[int]) -> 
             if isinstance(item, ReadingInput)
         ]
         assert numbers == sorted(numbers)
+
+
+NAMES = st.text(alphabet="aé😀", min_size=1, max_size=40)
+CHANNELS = ("milk", "rice")
+SAID = st.one_of(
+    st.tuples(st.sampled_from(["weight_g", "units", "distance_mm"]), st.integers(0, 1_000_000)),
+    st.tuples(st.just("beam"), st.integers(0, 1)),
+    st.tuples(st.just("tags"), st.lists(NAMES, max_size=3, unique=True)),
+)
+
+
+@given(
+    boot=NAMES,
+    location=NAMES,
+    seen=st.lists(
+        st.tuples(
+            st.sampled_from(CHANNELS),
+            st.integers(0, 2**53 - 1),
+            st.integers(0, 5_000),
+            st.booleans(),
+            SAID,
+        ),
+        min_size=1,
+        max_size=20,
+    ),
+)
+def test_readings_become_the_bytes_of_their_inputs(
+    boot: str,
+    location: str,
+    seen: list[tuple[str, int, int, bool, tuple[ReadingKind, Any]]],
+) -> None:
+    """Put together of a channel's own bytes and an event's, they are what the codec would make."""
+    watched = [Watched(one, one, location, 1_030_000, -7, 400, 80, 5_000, 60) for one in CHANNELS]
+    normaliser = Normaliser(
+        FakeCatalog(channels={"scale-1": watched}), SourceClocks(), partition_count=4
+    )
+    events, inputs = [], []
+    for channel, seq, at_ms, historical, (kind, said) in seen:
+        about: dict[str, Any] = {
+            "channel": channel,
+            "boot": boot,
+            "seq": seq,
+            "observed_at_ms": at_ms,
+        }
+        payload = {"weight_g": None, "historical": historical, kind: said}
+        events.append(reading(**about, **payload))
+        digests = b"".join(
+            sorted(blake2b(tag.encode(), digest_size=8).digest() for tag in said)
+            if kind == "tags"
+            else []
+        )
+        inputs.append(
+            ReadingInput(
+                sku=channel,
+                site="oslo",
+                location=location,
+                source="scale-1",
+                historical=historical,
+                kind=kind,
+                value=len(said) if kind == "tags" else said,
+                unit_weight_mg=1_030_000,
+                tare_g=-7,
+                span_mm=400,
+                unit_depth_mm=80,
+                settle_ms=5_000,
+                report_interval_ms=60,
+                tag_digests=digests,
+                **about,
+            )
+        )
+    made = normaliser.normalise(READINGS, as_json(events), 5_000)
+    assert made.rejected == []
+    bytes_of = [(partition, packed(pieces)) for partition, pieces in made.items]
+    assert bytes_of == [(partition_of(one.sku, 4), packed((one,))) for one in inputs]
 
 
 @given(

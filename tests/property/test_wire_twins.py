@@ -53,6 +53,8 @@ KINDS: dict[str, tuple[dict[str, object], Decode, TypeAdapter[object], TypeAdapt
         TypeAdapter(list[events.DrivenTime]),
     ),
 }
+PAYLOADS = ("weight_g", "units", "distance_mm", "tags", "beam")
+READINGS_MODEL = TypeAdapter(list[events.Reading])
 FIELDS = sorted({*events.Reading.model_fields, *events.Scan.model_fields, "battery_pct", "state"})
 
 TEXTS = st.one_of(
@@ -189,6 +191,40 @@ def test_accepted_events_have_the_same_values(changes: list[tuple[str, object]])
     if _agree("scans", raw):
         decoded = wire.SCANS.decode(raw)
         assert msgspec.to_builtins(decoded) == events.Scan.model_validate_json(raw).model_dump()
+
+
+@given(
+    kinds=st.lists(st.sampled_from(PAYLOADS), min_size=1, max_size=3),
+    changes=st.lists(PAIRS, max_size=1),
+)
+def test_readings_of_one_kind_are_read_as_any_others(
+    kinds: list[str], changes: list[tuple[str, object]]
+) -> None:
+    """A batch that was decoded by a guess at what it measures has the values the model reads."""
+    common = {key: value for key, value in READING.items() if key != "weight_g"}
+    sent = [common | {kind: ["t", "t"] if kind == "tags" else 1} for kind in kinds]
+    sent[-1] |= dict(changes)
+    raw = ("[" + ",".join(_object(list(one.items())) for one in sent) + "]").encode()
+    if not _agree("readings", raw):
+        return
+    read = wire.READINGS.decode(raw)
+    assert isinstance(read, list)
+    for event, model in zip(read, READINGS_MODEL.validate_json(raw), strict=True):
+        assert all(getattr(event, name) == getattr(model, name) for name in (*common, "historical"))
+        if isinstance(event, wire.Reading):
+            assert all(getattr(event, name) == getattr(model, name) for name in PAYLOADS)
+        else:
+            assert event.value == getattr(model, event.kind)
+
+
+@pytest.mark.parametrize("kind", ["weight_g", "units", "distance_mm", "beam"])
+def test_a_batch_of_one_kind_is_read_the_fast_way(kind: str) -> None:
+    """The guess finds what its first reading measures; tags and lone events have no such way."""
+    common = {key: value for key, value in READING.items() if key != "weight_g"}
+    raw = json.dumps([common | {kind: 1}] * 2).encode()
+    read = wire.READINGS.decode(raw)
+    assert isinstance(read, list)
+    assert {one.kind for one in read if not isinstance(one, wire.Reading)} == {kind}
 
 
 def test_the_models_have_the_same_fields() -> None:

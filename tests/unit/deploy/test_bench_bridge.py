@@ -15,6 +15,7 @@ from deploy.bench.bridge import (
     report_of,
 )
 from deploy.bench.bridge_contenders import KEYS, OURS, QUIX, TELEGRAF, wanted
+from deploy.bench.bridge_limit import codec_events_per_cpu_s
 from deploy.bench.bridge_load import (
     DEVICES,
     BridgeLoad,
@@ -36,6 +37,7 @@ from ingest.contracts.settings import KafkaSettings, MqttSettings
 from ingest.frames import INPUT_FRAMES, InputItem
 from ingest.normalise import Normaliser
 from tests.unit.ingest.catalog_samples import loaded
+from tests.unit.ingest.doubles import inputs_of
 
 NOW_MS = 1_700_000_000_000
 OPTIONS = BenchOptions(quick=True, rounds=1, folder=Path())
@@ -64,7 +66,7 @@ def test_every_event_of_a_load_is_accepted(batch_events: int) -> None:
         made = normaliser.normalise(topic.decode(), payload, NOW_MS)
         assert made.rejected == []
         assert len(made.ranges) == 1
-        items += [item for _, item in made.items]
+        items += [item for _, item in inputs_of(made)]
     assert len(items) == work.events
     recount = Recount(work)
     recount.add(events_in_frame(INPUT_FRAMES.encode(items, received_at_ms=NOW_MS)))
@@ -121,10 +123,12 @@ def test_a_report_tells_rates_ratios_and_who_is_absent() -> None:
     report = report_of(
         [series(OURS, one, 1.0), series(OURS, batch, 0.5), series(TELEGRAF, one, 2.0)],
         {QUIX: "why"},
+        codec_only=1_000,
     )
     told = report.headline
     assert told["messages_per_cpu_s"] == one.messages
     assert told["events_per_cpu_s_batch100"] == batch.messages * 100 / 0.5
+    assert told["events_per_cpu_s_codec_only"] == 1_000
     assert told["ratio_telegraf_cpu"] == 2.0
     assert told["ratio_telegraf_cpu_batch100"] is None
     assert (told["lost"], told["doubled"], told["absent"]) == (0, 0, {QUIX: "why"})
@@ -135,8 +139,13 @@ def test_a_report_tells_rates_ratios_and_who_is_absent() -> None:
 def test_a_lost_event_of_ours_is_a_failure_and_a_peers_is_not() -> None:
     """The command ends with 1 where this bridge lost anything."""
     mix = FULL[0]
-    assert report_of([series(OURS, mix, 1.0, lost=1)], {}).failures
-    assert not report_of([series(TELEGRAF, mix, 1.0, lost=1)], {}).failures
+    assert report_of([series(OURS, mix, 1.0, lost=1)], {}, 0).failures
+    assert not report_of([series(TELEGRAF, mix, 1.0, lost=1)], {}, 0).failures
+
+
+def test_the_limit_is_of_the_codec_alone() -> None:
+    """More events to a message cost less each, for a message has a cost of its own."""
+    assert 0 < codec_events_per_cpu_s(1) < codec_events_per_cpu_s(100)
 
 
 def test_slow_peers_have_smaller_loads() -> None:

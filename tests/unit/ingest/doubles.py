@@ -11,11 +11,22 @@ from ingest.contracts.errors import DeliveryError
 from ingest.contracts.events import DeadLetter
 from ingest.contracts.topics import DEAD_LETTERS, INPUTS
 from ingest.frames import INPUT_FRAMES, Frame, InputItem
+from ingest.normalise import Normalised
+from ingest.packing import joined, packed
 from ingest.ports import Message
 from ingest.slices import SliceRouter
 
 MILK_GTIN14 = "07032069804988"
 CASE_GTIN14 = "17032069804985"
+
+
+def inputs_of(made: Normalised) -> list[tuple[int, InputItem]]:
+    """Return what became inputs of a message, unpacked, with their partitions."""
+    pieces = [one for _, item in made.items for one in item]
+    count = len(made.items)
+    frame = joined(packed(pieces), count, received_at_ms=0, reference_version=0)
+    partitions = [partition for partition, _ in made.items]
+    return list(zip(partitions, INPUT_FRAMES.decode(frame).items, strict=True))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ def test_a_frame_is_due_when_full_or_old() -> None:
     """The item limit seals at once, the age limit at the next look."""
     batcher = FrameBatcher(items_max=3, age_ms_max=20)
     for place in range(4):
-        batcher.add([(0, TickInput(place))], None, 100, 7)
+        batcher.add([(0, (TickInput(place),))], None, 100, 7)
     assert [batch.count for batch in batcher.due(100)] == [3]
     assert batcher.due(119) == []
     (batch,) = batcher.due(120)
@@ -20,8 +20,8 @@ def test_a_frame_is_due_when_full_or_old() -> None:
 def test_frames_leave_together() -> None:
     """Once one is old those of other partitions go with it, for one request takes them all."""
     batcher = FrameBatcher(age_ms_max=20)
-    batcher.add([(0, TickInput(0))], None, 100, 7)
-    batcher.add([(1, TickInput(1))], None, 115, 8)
+    batcher.add([(0, (TickInput(0),))], None, 100, 7)
+    batcher.add([(1, (TickInput(1),))], None, 115, 8)
     assert batcher.due(119) == []
     due = batcher.due(120)
     assert [(batch.partition, batch.received_at_ms) for batch in due] == [(0, 7), (1, 8)]
@@ -34,7 +34,7 @@ def test_a_frame_is_the_same_however_it_was_packed(count: int) -> None:
     batcher = FrameBatcher()
     items: list[InputItem] = [TickInput(place) for place in range(count)]
     for item in items:
-        batcher.add([(0, item)], None, 0, 9)
+        batcher.add([(0, (item,))], None, 0, 9)
     (batch,) = batcher.seal()
     assert batch.count == count
     made = batch.value(received_at_ms=9, reference_version=3)
@@ -44,17 +44,17 @@ def test_a_frame_is_the_same_however_it_was_packed(count: int) -> None:
 def test_few_items_wait_to_be_packed() -> None:
     """So many at most are objects still; the others are bytes."""
     batcher = FrameBatcher()
-    batcher.add([(0, TickInput(place)) for place in range(400)], None, 0, 0)
+    batcher.add([(0, (TickInput(place),)) for place in range(400)], None, 0, 0)
     (batch,) = batcher.seal()
     assert batch.count == 400
-    assert len(batch.items) < PACKED_ITEMS_MAX
+    assert len(batch.pieces) < PACKED_ITEMS_MAX
 
 
 def test_a_message_counts_once_a_frame() -> None:
     """Items of one message in one frame are one part; in two frames two."""
     batcher, ledger = FrameBatcher(items_max=2), AckLedger()
     message = ledger.opened(1, "", [])
-    batcher.add([(partition, TickInput(0)) for partition in (0, 0, 0, 1)], message, 0, 0)
+    batcher.add([(partition, (TickInput(0),)) for partition in (0, 0, 0, 1)], message, 0, 0)
     assert message.parts == 3
     batches = batcher.seal()
     assert sum(batch.messages.count(message) for batch in batches) == 3

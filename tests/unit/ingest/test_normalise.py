@@ -14,6 +14,7 @@ from tests.unit.ingest.doubles import (
     FakeCatalog,
     Watched,
     as_json,
+    inputs_of,
     reading,
     scan,
 )
@@ -33,15 +34,21 @@ def _normalised(topic: str, payload: object, catalog: FakeCatalog | None = None)
 def _scanned(**changes: object) -> ScanInput:
     made = _normalised(SCANS, scan(**changes))
     assert made.rejected == []
-    (item,) = [item for _, item in made.items]
+    (item,) = [item for _, item in inputs_of(made)]
     assert isinstance(item, ScanInput)
+    return item
+
+
+def _reading(**changes: object) -> ReadingInput:
+    ((_, item),) = inputs_of(_normalised(READINGS, reading(**changes)))
+    assert isinstance(item, ReadingInput)
     return item
 
 
 def test_a_reading_is_resolved_to_its_sku() -> None:
     """Channel, location and weight come from the catalogue, the partition from the SKU."""
     made = _normalised(READINGS, reading(seq=7))
-    (partition, item), *rest = made.items
+    (partition, item), *rest = inputs_of(made)
     assert not rest
     assert partition == partition_of("milk", 4)
     assert isinstance(item, ReadingInput)
@@ -63,7 +70,7 @@ def test_a_reading_is_resolved_to_its_sku() -> None:
 def test_each_payload_has_its_kind(given: dict[str, object], kind: str, value: int) -> None:
     """Tags count once however often they are read."""
     made = _normalised(READINGS, reading(**({"weight_g": None} | given)))
-    item = made.items[0][1]
+    item = inputs_of(made)[0][1]
     assert isinstance(item, ReadingInput)
     assert (item.kind, item.value) == (kind, value)
 
@@ -81,7 +88,7 @@ def test_a_reading_carries_what_its_channel_says() -> None:
         report_interval_ms=60_000,
     )
     made = _normalised(READINGS, reading(), FakeCatalog(channels={"scale-1": [watched]}))
-    item = made.items[0][1]
+    item = inputs_of(made)[0][1]
     assert isinstance(item, ReadingInput)
     assert (item.location, item.unit_weight_mg, item.tare_g) == ("a1", 7, -3)
     assert (item.span_mm, item.unit_depth_mm, item.channel) == (400, 80, "a")
@@ -90,8 +97,8 @@ def test_a_reading_carries_what_its_channel_says() -> None:
 
 def test_tags_reach_the_fold_by_their_digests() -> None:
     """8 bytes each, sorted, so that the order and the repeats of a round make no difference."""
-    once = _normalised(READINGS, reading(weight_g=None, tags=["t1", "t2"])).items[0][1]
-    again = _normalised(READINGS, reading(weight_g=None, tags=["t2", "t1", "t2"])).items[0][1]
+    once = _reading(weight_g=None, tags=["t1", "t2"])
+    again = _reading(weight_g=None, tags=["t2", "t1", "t2"])
     assert isinstance(once, ReadingInput)
     assert isinstance(again, ReadingInput)
     assert once.tag_digests == again.tag_digests
@@ -118,7 +125,7 @@ def test_a_scan_carries_what_it_says() -> None:
 def test_an_empty_battery_is_not_an_unknown_one(given: dict[str, int], told: int) -> None:
     """0 per cent is what it says."""
     status = {"source": "scale-1", "boot": "b1", "state": "online"} | given
-    statuses = [item for _, item in _normalised(STATUS, status).items]
+    statuses = [item for _, item in inputs_of(_normalised(STATUS, status))]
     assert [one.battery_pct for one in statuses if isinstance(one, StatusInput)] == [told] * 2
 
 
@@ -129,7 +136,7 @@ def test_a_channel_is_resolved_by_observation_time() -> None:
     )
     late = reading(observed_at_ms=1_699_999_998_999, historical=True)
     made = _normalised(READINGS, [late, reading(seq=1)], catalog)
-    assert [item.sku for _, item in made.items if isinstance(item, ReadingInput)] == [
+    assert [item.sku for _, item in inputs_of(made) if isinstance(item, ReadingInput)] == [
         "milk",
         "rice",
     ]
@@ -149,7 +156,7 @@ def test_what_a_channel_watches_is_kept_no_longer_than_it_holds() -> None:
             for seq, at_ms in enumerate(observed_at_ms)
         ]
         made = normaliser.normalise(READINGS, as_json(events), NOW_MS)
-        return [item.sku for _, item in made.items if isinstance(item, ReadingInput)]
+        return [item.sku for _, item in inputs_of(made) if isinstance(item, ReadingInput)]
 
     told = skus(change_ms, change_ms - 1, change_ms - 1, change_ms, change_ms + 1)
     assert told == ["rice", "milk", "milk", "rice", "rice"]
@@ -202,7 +209,7 @@ def test_a_status_goes_to_the_device_and_to_what_it_watches() -> None:
     made = _normalised(STATUS, status, catalog)
     assert made.ranges == []
     assert [
-        (p, i.sku, i.channel, i.online) for p, i in made.items if isinstance(i, StatusInput)
+        (p, i.sku, i.channel, i.online) for p, i in inputs_of(made) if isinstance(i, StatusInput)
     ] == [
         (partition_of("scale-1", 4), "", "", False),
         (partition_of("milk", 4), "milk", "a", False),
@@ -271,7 +278,7 @@ def test_in_a_batch_only_the_bad_are_refused() -> None:
         [reading(seq=6)],
     ]
     made = _normalised(READINGS, batch)
-    assert [item.seq for _, item in made.items if isinstance(item, ReadingInput)] == [1, 3]
+    assert [item.seq for _, item in inputs_of(made) if isinstance(item, ReadingInput)] == [1, 3]
     assert [one.reason for one in made.rejected] == ["bad_schema", "unknown_channel"] + [
         "bad_schema"
     ] * 2
@@ -284,7 +291,7 @@ def test_a_good_batch_with_an_unknown_article_is_cut() -> None:
     """A refusal that only the catalogue makes is cut out as well."""
     batch = [scan(seq=1), scan(seq=2, sku="nothing"), scan(seq=3)]
     made = _normalised(SCANS, batch)
-    assert [item.seq for _, item in made.items if isinstance(item, ScanInput)] == [1, 3]
+    assert [item.seq for _, item in inputs_of(made) if isinstance(item, ScanInput)] == [1, 3]
     assert [one.raw for one in made.rejected] == [as_json(batch[1])]
     assert made.ranges == [("b1", 1, 3)]
 
@@ -345,7 +352,7 @@ def test_a_status_goes_where_the_device_watches_now() -> None:
     for at_ms, sku in ((NOW_MS, "milk"), (NOW_MS + 1, "rice")):
         normaliser = Normaliser(catalog, SourceClocks(), partition_count=4)
         made = normaliser.normalise(STATUS, as_json(status), at_ms)
-        told = [item.sku for _, item in made.items if isinstance(item, StatusInput)]
+        told = [item.sku for _, item in inputs_of(made) if isinstance(item, StatusInput)]
         assert told == ["", sku]
 
 
@@ -354,7 +361,7 @@ def test_a_channel_changes_at_a_millisecond(at_ms: int, sku: str) -> None:
     """The first reading of the new time is of the new SKU, wherever it stands in a batch."""
     channels = [Watched("milk"), Watched("rice", valid_from_ms=NOW_MS)]
     catalog = FakeCatalog(channels={"scale-1": channels})
-    ((_, item),) = _normalised(READINGS, reading(observed_at_ms=at_ms), catalog).items
+    ((_, item),) = inputs_of(_normalised(READINGS, reading(observed_at_ms=at_ms), catalog))
     assert isinstance(item, ReadingInput)
     assert item.sku == sku
 
