@@ -22,6 +22,8 @@ class LoadCell(msgspec.Struct, array_like=True, gc=False):
     unit_parts: int = 0
     zero_parts: int = 0
     """Unit and tare (or span) by the catalogue: with others the shelf is learned anew."""
+    still_stretches: int = 0
+    """How many times `settle_ms` the waiting value has held so far."""
 
 
 class TagRound(msgspec.Struct, array_like=True, gc=False):

@@ -6,7 +6,8 @@ when it has settled: one that differs from the count's own place on the lattice 
 nothing. A settled value is read absolutely, never as a sum of steps. What is left over between
 value and lattice is the drift of the tare, learned only while the count is certain. A settled step
 that is no multiple of a unit is something else on the shelf (a wrong SKU, a tool): it is set aside,
-and the count stays.
+and the count stays. Nothing weighs less than nothing: a value too low for that is a hand that
+lifts, or a count or tare that was wrong. It has to hold for longer before it is believed.
 
 All is integers: thousandths of a gram or of a millimetre, below called parts.
 """
@@ -23,6 +24,10 @@ PARTS: Final = 1_000
 """Parts of a gram or a millimetre."""
 NOISE_PARTS_MAX: Final = 20_000
 """A settled value lies within 20 g or mm of its place; within a third of a unit for small ones."""
+STILL_PARTS_MAX: Final = 10_000
+"""A waiting value is contradicted by one further away: hands that work waver by more."""
+TARE_STRETCHES: Final = 2
+"""A value below what can stand there is believed once it has been still for so many `settle_ms`."""
 UNIT_SPREAD_PCT: Final = 2
 """Standard deviation of a unit's weight, in per cent of it: units are never quite equal."""
 STEP_SPREADS: Final = 3
@@ -57,10 +62,11 @@ def settled_units(channel: SensedChannel, reading: ReadingInput, now_ms: int) ->
         if not reading.historical:
             _learn(cell, left_parts)
         return channel.units
-    pends = cell.pending_at_ms and abs(place_parts - cell.pending_parts) <= noise_parts
-    if not pends:
+    still_parts = min(STILL_PARTS_MAX, unit_parts // 3)
+    if not cell.pending_at_ms or abs(place_parts - cell.pending_parts) > still_parts:
         cell.pending_at_ms = now_ms
         cell.pending_parts = place_parts
+        cell.still_stretches = 0
     return taken_units(channel, now_ms)
 
 
@@ -69,32 +75,31 @@ def taken_units(channel: SensedChannel, now_ms: int) -> int:
     cell = channel.cell
     if cell is None or not cell.pending_at_ms or cell.pending_at_ms + cell.settle_ms > now_ms:
         return channel.units if cell is None or cell.confidence_pct else UNCOUNTED
+    settled = _settled(cell, channel.units)
+    cell.still_stretches += 1
+    if settled is None and cell.still_stretches < TARE_STRETCHES:
+        cell.pending_at_ms = now_ms
+        return channel.units
     cell.pending_at_ms = 0
-    net_parts, unit_parts = cell.pending_parts - cell.offset_parts, cell.unit_parts
-    units, foreign_parts = channel.units, net_parts - channel.units * unit_parts
-    if not cell.confidence_pct:  # the first settled value: nothing to compare it with
-        units = max(0, half_even(net_parts, unit_parts))
-        foreign_parts = 0
-    else:
-        steps_units = []
-        for set_aside_parts in {cell.foreign_parts: None, 0: None}:  # still there, or gone again
-            found_units = _units_on_lattice(units, net_parts - set_aside_parts, unit_parts)
-            if found_units is not None:
-                steps_units.append((abs(found_units - units), found_units, set_aside_parts))
-        if steps_units:
-            _, units, foreign_parts = min(steps_units)
-            units = max(0, units)  # fewer than none: it is empty, and the count before was too high
-    cell.foreign_parts = foreign_parts
+    units, cell.foreign_parts = settled or _anchored(cell)
     cell.confidence_pct = _certainty(cell, units)
     if cell.confidence_pct >= CONFIDENCE_PCT_MIN:
-        cell.offset_parts = _within(cell.pending_parts - units * unit_parts, OFFSET_PARTS_MAX)
+        cell.offset_parts = _within(cell.pending_parts - units * cell.unit_parts, OFFSET_PARTS_MAX)
     return units
 
 
 def channel_settle_due_ms(channel: SensedChannel) -> int:
-    """Return when a waiting value of a channel will count; 0 where none waits."""
+    """Return when a waiting value of a channel will count by time alone; 0 where none waits.
+
+    A device that reports more often than values settle is heard once more before: its next value
+    may be the one that differs.
+    """
     cell = channel.cell
-    return cell.pending_at_ms + cell.settle_ms if cell is not None and cell.pending_at_ms else 0
+    if cell is None or not cell.pending_at_ms:
+        return 0
+    interval_ms = channel.report_interval_ms
+    owed_ms = interval_ms if interval_ms <= cell.settle_ms else 0
+    return cell.pending_at_ms + cell.settle_ms + owed_ms
 
 
 def confidence_pct(units: int) -> int:
@@ -105,6 +110,32 @@ def confidence_pct(units: int) -> int:
     """
     spread = sqrt(max(1, units)) * UNIT_SPREAD_PCT / 100
     return int(100 * erf(0.5 / (spread * sqrt(2))))
+
+
+def _settled(cell: LoadCell, units_before: int) -> tuple[int, int] | None:
+    """Return count and foreign parts of a value that waited; None where it is too low for both."""
+    net_parts, unit_parts = cell.pending_parts - cell.offset_parts, cell.unit_parts
+    if not cell.confidence_pct:  # the first settled value: nothing to compare it with
+        return max(0, half_even(net_parts, unit_parts)), 0
+    steps_units = []
+    for set_aside_parts in {cell.foreign_parts: None, 0: None}:  # still there, or gone again
+        found_units = _units_on_lattice(units_before, net_parts - set_aside_parts, unit_parts)
+        if found_units is not None and found_units >= 0:
+            steps_units.append((abs(found_units - units_before), found_units, set_aside_parts))
+    if steps_units:
+        return min(steps_units)[1:]
+    foreign_parts = net_parts - units_before * unit_parts
+    return (units_before, foreign_parts) if foreign_parts > 0 else None
+
+
+def _anchored(cell: LoadCell) -> tuple[int, int]:
+    """Return count and what is left over of a value that nothing before it explains.
+
+    Fewer than none shows that the tare was wrong: what is left over is learned as such.
+    """
+    net_parts = cell.pending_parts - cell.offset_parts
+    units = max(0, half_even(net_parts, cell.unit_parts))
+    return units, net_parts - units * cell.unit_parts if units else 0
 
 
 def _units_on_lattice(units_before: int, net_parts: int, unit_parts: int) -> int | None:

@@ -148,6 +148,8 @@ def test_fewer_than_none_corrects_a_count_that_was_too_high() -> None:
     """A tare that was wrong from the start shows when the shelf is empty."""
     scale = Scale(10)
     scale.hold(-UNIT_G, 8)
+    assert (scale.units, scale.cell.offset_parts) == (10, 0)  # it may be a hand that lifts
+    scale.hold(-UNIT_G, 8)
     assert scale.units == 0
     scale.hold(2 * UNIT_G, 8)
     assert scale.units == 3  # the empty shelf was learned: it weighs one unit less
@@ -189,6 +191,63 @@ def test_a_distance_settles_too() -> None:
             after_ms=SECOND_MS,
         )
         assert shelf_units(story.level()) == (5 if second >= 5 else None)
+
+
+@pytest.mark.parametrize("lifts_g", [-3_100, -1_000, -640])
+def test_a_hand_that_lifts_for_a_moment_spoils_no_tare(lifts_g: int) -> None:
+    """Still for longer than `settle_ms`, and too low for goods: neither count nor tare move."""
+    scale = Scale(2)
+    scale.hold(2 * UNIT_G + lifts_g, 9)
+    scale.hold(2 * UNIT_G, 8)
+    assert (scale.units, scale.cell.offset_parts, scale.cell.foreign_parts) == (2, 0, 0)
+
+
+def test_nothing_foreign_weighs_less_than_nothing() -> None:
+    """A count that was too high is not kept up by a thing of negative weight: it is read anew."""
+    scale = Scale(10)
+    scale.hold(10 * UNIT_G - 1_350, 8)
+    assert (scale.units, scale.cell.foreign_parts) == (10, 0)
+    scale.hold(10 * UNIT_G - 1_350, 8)
+    assert scale.units in {5, 6}
+    assert abs(scale.cell.foreign_parts) <= UNIT_G * 1_000 // 2
+    assert scale.cell.confidence_pct < CONFIDENCE_PCT_MIN
+    scale.hold(6 * UNIT_G, 16)
+    assert (scale.units, scale.cell.foreign_parts) == (6, 0)
+
+
+def test_values_that_nearly_agree_do_not_settle() -> None:
+    """A hand that wavers by 15 g beside the weight of fewer units: the shelf keeps its count."""
+    scale = Scale(10)
+    for second in range(30):
+        scale.read(2 * UNIT_G + (15 if second % 2 else 0))
+        assert scale.units == 10
+    assert scale.story.events(BreachOpened) == []
+
+
+def test_a_device_that_reports_often_is_heard_once_more_before_a_value_counts() -> None:
+    """By time alone a value waits for the report that is owed; by the report it counts at once."""
+    interval_ms = 2 * SECOND_MS
+    scale = Scale(10)
+    scale.read(2 * UNIT_G, report_interval_ms=interval_ms)
+    scale.story.wait(SETTLE_MS)
+    assert scale.units == 10
+    scale.story.wait(interval_ms)
+    assert scale.units == 2
+    scale = Scale(10)
+    for _ in range(1 + SETTLE_MS // SECOND_MS):
+        assert scale.units == 10
+        scale.read(2 * UNIT_G, report_interval_ms=SECOND_MS)
+    assert scale.units == 2
+
+
+def test_a_second_stretch_begun_before_a_restore_goes_on_after_it() -> None:
+    """What has been still so far is part of the state."""
+    scale = Scale(10)
+    scale.hold(-UNIT_G, 8)
+    assert scale.cell.still_stretches == 1
+    scale.story.restore()
+    scale.hold(-UNIT_G, 4)
+    assert scale.units == 0
 
 
 def test_a_waiting_value_survives_a_restore() -> None:
