@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import sqrt
 from typing import Any, Final
 
+from streams.contracts.blindness import BlindIntervalChanged
 from streams.contracts.counts import CountLineChanged, CountSessionChanged
 from streams.contracts.events import (
     BreachCleared,
@@ -57,6 +58,7 @@ _ENTITIES: Final[dict[type, Callable[[Any], str]]] = {
     OrderLineChanged: lambda event: f"order-{event.order_id}",
     LotHeld: lambda event: event.hold_id,
     WitnessGapChanged: lambda event: event.gap_id,
+    BlindIntervalChanged: lambda event: event.blind_id,
 }
 
 
@@ -148,6 +150,11 @@ def _held(event: StreamEvent) -> list[str]:
             event.decided_from,
             told=True,
         )
+    if isinstance(event, BlindIntervalChanged):
+        seen = "unseen" if event.state == "open" else "seen again"
+        of = f" ({', '.join(event.channels)})" if event.channels else ""
+        since = f"unseen since {_time(event.since_ms)}, {event.cause}"
+        return [f"{_time(event.at_ms)} {event.sku} at {event.site} {seen}{of}: {since}"]
     if not isinstance(event, LotHeld):
         return []
     done = "let go" if event.quantity_units < 0 else "held back"

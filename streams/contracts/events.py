@@ -5,6 +5,7 @@ from typing import Final, Literal
 import msgspec
 
 from ingest.frames import FrameCodec
+from streams.contracts.blindness import BlindIntervalChanged
 from streams.contracts.counts import CountLineChanged, CountSessionChanged
 from streams.contracts.kpis import KpisClosed
 from streams.contracts.lots import LotHeld
@@ -201,6 +202,7 @@ StreamEvent = (
     | BufferReleased
     | SerialFlagged
     | WitnessGapChanged
+    | BlindIntervalChanged
 )
 
 EVENT_FRAMES: Final[FrameCodec[StreamEvent]] = FrameCodec(StreamEvent)

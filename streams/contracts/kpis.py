@@ -8,6 +8,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from streams.contracts.blindness import BlindCause
+
 StockSight = Literal["stocked", "out", "unseen"]
 """`unseen`: the shelf leads, and can't be seen. That time is kept out of every figure."""
 
@@ -39,6 +41,8 @@ class KpiSums(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """Counts of the book by a person."""
     accurate_records: int = 0
     """Those within the tolerance; where none is set, that found what the book said."""
+    blind_ms: int = 0
+    """Time in which at least one sensor of the level was blind, whoever leads."""
 
 
 class Kpi(msgspec.Struct, array_like=True, kw_only=True, gc=False):
@@ -58,6 +62,10 @@ class Kpi(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     issued_before_units: int = 0
     """What the level had counted as issued at `since_ms`."""
     sums: KpiSums = msgspec.field(default_factory=KpiSums)
+    blind_id: str = ""
+    """The open blind interval; empty while every sensor sees, and where there is none."""
+    blind_since_ms: int = 0
+    blind_cause: BlindCause = "offline"
 
 
 class KpisClosed(msgspec.Struct, frozen=True, array_like=True, tag=60, kw_only=True):

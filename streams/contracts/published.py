@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from streams.contracts import (
     alerts,
+    blindness,
     counts,
     demand,
     events,
@@ -102,6 +103,7 @@ PUBLISHED: Final[dict[str, tuple[type[msgspec.Struct], ...]]] = {
         kpis.KpisClosed,
         serials.SerialFlagged,
         witnesses.WitnessGapChanged,
+        blindness.BlindIntervalChanged,
     ),
     "shelfstream.plan-state": (
         plans.Shipment,

@@ -89,6 +89,7 @@ def summed(level: Level, kpi: Kpi, now_ms: int) -> KpiSums:
         filled_units=sums.filled_units,
         counted_records=sums.counted_records,
         accurate_records=sums.accurate_records,
+        blind_ms=sums.blind_ms + (span_ms if kpi.blind_id else 0),
     )
 
 

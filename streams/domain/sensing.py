@@ -9,7 +9,7 @@ from typing import Final
 
 from ingest.frames import ReadingInput, StatusInput
 from streams.contracts.state import SEPARATOR, UNCOUNTED, Level, SensedChannel
-from streams.domain import kpis
+from streams.domain import blindness
 from streams.domain.arithmetic import half_even
 from streams.domain.catalogue import Rules
 from streams.domain.load_cells import channel_settle_due_ms, settled_units, taken_units
@@ -96,7 +96,7 @@ def _take_reading(store: Store, reading: ReadingInput, units: int, place: str) -
         _refresh(channel, reading, now_ms)
         channel.blind = False
         if wakes:
-            kpis.note_sensors(store, level)
+            blindness.note_sensors(store, level, "offline")
     if changed:
         level.updated_at_ms = now_ms
     if changed and (wakes or cell is not None or sku_site not in store.calm):
@@ -118,7 +118,7 @@ def _begin_channel(
         seen.units = _remembered_units(seen, reading, units, now_ms)
     level.sensed.append(seen)
     level.sensed.sort(key=lambda entry: entry.channel)
-    kpis.note_sensors(store, level)
+    blindness.note_sensors(store, level, "historical")
     _changed(store, level)
 
 
@@ -159,7 +159,7 @@ def apply_channel_status(store: Store, status: StatusInput) -> None:
         if channel.blind != blind or channel.boot != status.boot:
             channel.blind = blind
             channel.boot = status.boot
-            kpis.note_sensors(store, level)
+            blindness.note_sensors(store, level, "offline" if not status.online else "silent")
             _changed(store, level)
 
 
@@ -188,11 +188,13 @@ def silent_due_ms(channel: SensedChannel, rules: Rules) -> int:
 
 def turn_blind(store: Store, level: Level, rules: Rules) -> None:
     """Mark the channels that have been silent for too long."""
+    turned = False
     for channel in level.sensed:
         if not channel.blind and 0 < silent_due_ms(channel, rules) <= store.now_ms:
-            channel.blind = True
-            kpis.note_sensors(store, level)
-            _changed(store, level)
+            channel.blind = turned = True
+    if turned:
+        blindness.note_sensors(store, level, "silent")
+        _changed(store, level)
 
 
 def settle_due_ms(level: Level) -> int:

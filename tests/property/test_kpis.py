@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from ingest.contracts.order_lines import OrderLineInput
 from ingest.frames import CommandInput, OpeningInput, ScanInput, TickInput
+from streams.contracts.blindness import BlindIntervalChanged
 from streams.contracts.kpis import KPI, Kpi, KpisClosed, KpiSums
 from streams.contracts.ledger import Movement
 from streams.contracts.state import CLOCK, Clock, Level, decode, key
@@ -133,6 +134,23 @@ def _recounted(story: Story) -> dict[Key, Counter[str]]:
     return {sku_site: count.sums for sku_site, count in counts.items()}
 
 
+def _blind_ms(story: Story) -> Counter[Key]:
+    """Return the length of all blind intervals told of, the open ones up to now."""
+    found: Counter[Key] = Counter()
+    begun_ms: dict[str, tuple[Key, int]] = {}
+    for told in story.events(BlindIntervalChanged):
+        if told.state == "open":
+            assert told.channels
+            begun_ms[told.blind_id] = (told.sku, told.site), told.at_ms
+        else:
+            place, since_ms = begun_ms.pop(told.blind_id)
+            assert (place, since_ms) == ((told.sku, told.site), told.since_ms)
+            found[place] += told.at_ms - since_ms
+    for place, since_ms in begun_ms.values():
+        found[place] += _now_ms(story) - since_ms
+    return found
+
+
 @given(booked_scripts())
 def test_figures_equal_a_recount_of_the_ledger(script: list[Step]) -> None:
     """Time held and out of stock, issues, orders and counts: to the unit."""
@@ -148,10 +166,12 @@ def test_figures_equal_a_recount_of_the_ledger(script: list[Step]) -> None:
 def test_time_is_seen_or_unseen_and_never_twice(script: list[Step]) -> None:
     """Under any policy and sensor: what is seen and unseen is no more than the time gone by."""
     story = run(script)
-    recounted = _recounted(story)
+    recounted, intervals = _recounted(story), _blind_ms(story)
     for sku_site, sums in _told(story).items():
         assert sums["observed_ms"] + sums["unseen_ms"] <= _now_ms(story) - T0
         assert 0 <= sums["out_ms"] <= sums["observed_ms"]
+        assert sums["blind_ms"] == intervals[sku_site]
+        assert sums["blind_ms"] + sums["sensed_ms"] <= _now_ms(story) - T0
         assert 0 <= sums["sensed_ms"] <= sums["observed_ms"] + sums["unseen_ms"]
         if sums["observed_ms"] == _now_ms(story) - T0:  # all was seen, and all was told
             assert sums["held_unit_s"] == recounted[sku_site]["held_unit_s"]
