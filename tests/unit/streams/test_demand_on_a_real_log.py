@@ -32,6 +32,8 @@ MIDDLE: Final = slice(800, 950)
 """Ranks in the middle of the range: neither the best sellers nor what hardly sells."""
 BEST: Final = slice(0, 200, 4)
 """Every fourth of the 200 best sellers."""
+BEST_HELD_OUT: Final = slice(2, 200, 4)
+"""Best sellers that had no part in the choice of 0009."""
 
 pytestmark = [
     pytest.mark.slow,
@@ -138,3 +140,13 @@ def test_following_demand_serves_more_of_best_sellers_from_equal_stock() -> None
     assert equal.stock_days <= still.stock_days, (still, equal)
     assert equal.fill_rate > still.fill_rate + 0.015, (still, equal)
     assert equal.out_days < still.out_days
+
+
+def test_the_choice_holds_for_best_sellers_that_had_no_part_in_it() -> None:
+    """Decision 0009 was made on `BEST`: on others, too, less stock serves more than frozen ones."""
+    articles, days = _daily(BEST_HELD_OUT)
+    still = _play(articles, days, follows=False)
+    following = _play(articles, days, follows=True, service_level_permille=980)
+    assert following.stock_days < still.stock_days, (still, following)
+    assert following.fill_rate > still.fill_rate + 0.005, (still, following)
+    assert following.out_days < still.out_days
