@@ -53,10 +53,18 @@ def barcode_read(content: str) -> Barcode | str:
         return "the symbology identifier is missing"
     if parsed.gtin_error:
         return _sentence(parsed.gtin_error)
+    if parsed.gs1_message and parsed.sscc_error:
+        return _sentence(parsed.sscc_error)
     if parsed.gtin is None:
-        return _sentence(parsed.gs1_message_error or "it names no article")
+        return _nameless(parsed)
     gtin14 = parsed.gtin.as_gtin_14()
     return _message_read(gtin14, parsed.gs1_message) if parsed.gs1_message else Barcode(gtin14)
+
+
+def _nameless(parsed: biip.ParseResult) -> str:
+    if parsed.sscc is not None:
+        return f"SSCC {parsed.sscc.value} is of a logistic unit and names no article"
+    return _sentence(parsed.gs1_message_error or "it names no article")
 
 
 def gtin14_of(gtin: str) -> str | None:

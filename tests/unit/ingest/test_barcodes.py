@@ -45,6 +45,23 @@ def test_what_names_no_article_is_refused(content: str) -> None:
     assert refusal
 
 
+def test_a_logistic_unit_alone_names_no_article() -> None:
+    """An SSCC (AI 00), also beside its contents' 02 and 37, is refused with its number."""
+    sscc = "376104250021234569"
+    reason = f"SSCC {sscc} is of a logistic unit and names no article"
+    assert barcode_read(f"]C100{sscc}") == reason
+    assert barcode_read(f"]C100{sscc}02{GTIN14}3712") == reason
+    assert barcode_read(f"]C100{sscc}01{GTIN14}") == Barcode(GTIN14)
+
+
+@pytest.mark.parametrize("rest", ["", f"01{GTIN14}"])
+def test_a_logistic_unit_s_check_digit_must_be_right(rest: str) -> None:
+    """A misread number is refused, whatever stands beside it."""
+    refused = barcode_read(f"]C100376104250021234560{rest}")
+    assert isinstance(refused, str)
+    assert "check digit" in refused
+
+
 def test_a_gtin_is_padded_and_its_check_digit_checked() -> None:
     """GTINs of any length become 14 digits; a wrong digit gives None."""
     assert gtin14_of("96385074") == "00000096385074"
