@@ -25,6 +25,7 @@ from streams.contracts.alerts import (
     AlertItem,
     AlertRaised,
     AlertRuleInput,
+    AlertVerb,
     ChannelInput,
     Delivery,
     DeliveryResult,
@@ -34,7 +35,13 @@ from streams.engine.table import RecordTable
 from streams.engine.timed import TimedFold
 
 SILENCE_MS_MAX: Final = 30 * DAY_MS
-"""A longer silence is refused: the alert would be forgotten, not silenced."""
+"""A longer silence, or snooze, is refused: the alert would be forgotten, not put off."""
+_LASTING: Final = frozenset({"silence", "snooze"})
+_HAPPENINGS: Final[dict[AlertVerb, AlertHappening]] = {
+    "silence": "silenced",
+    "unsilence": "unsilenced",
+    "snooze": "snoozed",
+}
 
 _STRUCTS: Final = {
     ALERT: Alert,
@@ -84,6 +91,10 @@ class AlertFold(TimedFold[AlertItem]):
             return
         if life.has_news(record):
             self._tell_news(record)
+        elif record.snoozed_until_ms:
+            record.snoozed_until_ms = 0
+            self._send(record, rules.channels_of(self._rules_of(record)), "repeated")
+            self._look(record)
         else:
             due = rules.repeats_due(self._rules_of(record), record, self.now_ms)
             self._send(record, rules.channels_of(due), "repeated")
@@ -134,21 +145,28 @@ class AlertFold(TimedFold[AlertItem]):
             return "there is no such alert"
         if alert.state == "cleared":
             return "the alert is over"
-        if item.verb == "silence":
-            if item.until_ms <= self.now_ms:
-                return "the silence would be over already"
-            if item.until_ms - self.now_ms > SILENCE_MS_MAX:
-                return f"a silence lasts {SILENCE_MS_MAX // DAY_MS} days at most"
+        if item.verb == "snooze" and alert.state == "acknowledged":
+            return "it is acknowledged: nothing of it comes that could be put off"
+        if item.verb in _LASTING:
+            if self._until_ms(item) <= self.now_ms:
+                return f"the {item.verb} would be over already"
+            if self._until_ms(item) - self.now_ms > SILENCE_MS_MAX:
+                return f"a {item.verb} lasts {SILENCE_MS_MAX // DAY_MS} days at most"
         return ""
+
+    def _until_ms(self, item: AlertAnswer) -> int:
+        return item.until_ms or self.now_ms + item.for_ms
 
     def _carry_out(self, item: AlertAnswer, alert: Alert) -> None:
         if item.verb == "acknowledge":
-            life.acknowledge(alert, item.actor, self.now_ms)
-            alert.next_repeat_at_ms = 0
+            life.acknowledge(alert, item.actor, self.now_ms, item.reason)
+            alert.next_repeat_at_ms = alert.snoozed_until_ms = 0
             return
-        silence = item.verb == "silence"
-        alert.silenced_until_ms = item.until_ms if silence else 0
-        life.add_note(alert, self.now_ms, "silenced" if silence else "unsilenced", item.actor)
+        if item.verb == "snooze":
+            alert.snoozed_until_ms = self._until_ms(item)
+        else:
+            alert.silenced_until_ms = self._until_ms(item) if item.verb == "silence" else 0
+        life.add_answer(alert, self.now_ms, _HAPPENINGS[item.verb], item.actor, item.reason)
         if life.has_news(alert):
             self._tell_news(alert)
         else:
@@ -161,6 +179,7 @@ class AlertFold(TimedFold[AlertItem]):
             alert.next_repeat_at_ms = alert.silenced_until_ms
             return
         alert.severity_told = rules.rank(alert.severity)
+        alert.snoozed_until_ms = 0  # it was put off for what it was then
         self._send(alert, rules.channels_of(self._rules_of(alert)), "told")
         self._look(alert)
 

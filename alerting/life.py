@@ -64,14 +64,14 @@ def has_news(alert: Alert) -> bool:
     return alert.state == "open" and rank(alert.severity) > alert.severity_told
 
 
-def acknowledge(alert: Alert, actor: str, now_ms: int) -> None:
+def acknowledge(alert: Alert, actor: str, now_ms: int, reason: str = "") -> None:
     """Note who answered; a second person's answer changes nothing."""
     if alert.state != "open":
         return
     alert.state = "acknowledged"
     alert.acknowledged_by = actor
     alert.acknowledged_at_ms = now_ms
-    add_note(alert, now_ms, "acknowledged", actor)
+    add_answer(alert, now_ms, "acknowledged", actor, reason)
 
 
 def clear(alert: Alert, at_ms: int) -> bool:
@@ -121,11 +121,19 @@ def add_note(alert: Alert, at_ms: int, happening: AlertHappening, detail: str = 
     del alert.history[:-ALERT_NOTES_KEPT_MAX]
 
 
+def add_answer(
+    alert: Alert, at_ms: int, happening: AlertHappening, actor: str, reason: str
+) -> None:
+    """Add a person's answer to the history, with the reason where one was given."""
+    add_note(alert, at_ms, happening, f"{actor}: {reason}" if reason else actor)
+
+
 def _open_again(alert: Alert, at_ms: int) -> None:
     alert.state = "open"
     alert.raised_at_ms = alert.looked_at_ms = at_ms
     alert.cleared_at_ms = 0
     alert.acknowledged_by = ""
     alert.acknowledged_at_ms = 0
+    alert.snoozed_until_ms = 0
     alert.severity_told = -1
     alert.channels_told = []

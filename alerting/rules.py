@@ -73,8 +73,11 @@ def repeats_due(rules: Iterable[AlertRuleInput], alert: Alert, now_ms: int) -> l
 def next_repeat_at_ms(rules: Iterable[AlertRuleInput], alert: Alert, now_ms: int) -> int:
     """Return when the next repeat of any rule is, after `now_ms`; 0 for never.
 
-    While the alert is silenced, no repeat comes before the silence ends.
+    While the alert is silenced, no repeat comes before the silence ends. A snoozed one comes back
+    when the snooze ends, whatever the rules repeat, and not before.
     """
+    if alert.snoozed_until_ms:
+        return max(alert.snoozed_until_ms, alert.silenced_until_ms)
     since_ms = max(now_ms, alert.raised_at_ms) - alert.raised_at_ms
     times = [
         alert.raised_at_ms + (since_ms // every_ms + 1) * every_ms

@@ -43,6 +43,7 @@ SUB_COMMANDS: Final = (
     SubCommand("stock", "app", "Opening stock: import."),
     SubCommand("lots", "lots", "The lots of an article, with their expiry, and what is held."),
     SubCommand("command", "app", "Approve, reject and change transfers, as a person."),
+    SubCommand("alert", "app", "Alerts: list, show, acknowledge, silence, snooze."),
     SubCommand("count", "app", "Counts: where they pay, sessions, approval."),
     SubCommand("supplier", "app", "A supplier's feed, and purchase orders: show, approve, change."),
     SubCommand("order", "app", "Customer orders: place, hand over, cancel, show, explain."),

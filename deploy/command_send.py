@@ -1,4 +1,4 @@
-"""Sends a command to the stock or the planning fold and waits a little for its answer."""
+"""Sends a command to the stock, planning or alert fold and waits a little for its answer."""
 
 import asyncio
 
@@ -9,9 +9,10 @@ from ingest.contracts.commands import ANSWER_WAIT_MS, Command, command_input, co
 from ingest.contracts.count_commands import CountCommand
 from ingest.contracts.order_commands import OrderCommand
 from ingest.contracts.settings import KafkaSettings
-from ingest.contracts.topics import EVENTS, INPUTS, PLANS
+from ingest.contracts.topics import ALERT_INPUTS, EVENTS, INPUTS, PLANS
 from ingest.frames import INPUT_FRAMES
 from ingest.partitions import partition_of
+from streams.contracts.alerts import ALERT_INPUT_FRAMES, AlertAnswer
 from streams.contracts.counts import CountAsked
 from streams.contracts.events import EVENT_FRAMES, CommandAccepted, CommandRefused
 from streams.contracts.orders import LineAsked, OrderAsked
@@ -72,6 +73,28 @@ async def send_plan_command(
     frame = PLAN_FRAMES.encode([asked], received_at_ms=input_time_ms(installation, now_ms))
     place = (PLANS.name, partition_of(entity, installation.partition_count))
     return await _asked(kafka, place, frame, asked.command_id, wait_ms=wait_ms)
+
+
+async def send_alert_answer(
+    kafka: KafkaSettings, answer: AlertAnswer, *, now_ms: int, wait_ms: int = ANSWER_WAIT_MS
+) -> Answer | None:
+    """Write a person's answer to an alert and return the alert fold's word; None for none in time.
+
+    Args:
+        kafka: Where Kafka is.
+        answer: What is answered.
+        now_ms: Wall clock, UTC milliseconds; not used where time is driven.
+        wait_ms: How long to wait for the answer.
+
+    Raises:
+        InstallationError: The installation was never recorded, or a topic is missing.
+        KafkaError: Kafka can't be read or written.
+    """
+    installation = installation_of(await read_catalog(kafka))
+    partition = partition_of(answer.site, installation.partition_count)
+    frame = ALERT_INPUT_FRAMES.encode([answer], received_at_ms=input_time_ms(installation, now_ms))
+    place = (ALERT_INPUTS.name, partition)
+    return await _asked(kafka, place, frame, answer.command_id, wait_ms=wait_ms)
 
 
 def _planned(command: PlanCommand) -> tuple[str, CountAsked | OrderAsked | PurchaseCommand]:

@@ -4,11 +4,11 @@ Every decision stands in `shelfstream.events` with the numbers it was taken from
 up elsewhere, so what is told is what held then.
 """
 
-import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import sqrt
 from typing import Any, Final
 
+from deploy.utc import utc
 from streams.contracts.blindness import BlindIntervalChanged
 from streams.contracts.counts import CountLineChanged, CountSessionChanged
 from streams.contracts.events import (
@@ -86,7 +86,7 @@ def explained(events: Sequence[StreamEvent]) -> list[str]:
                 way = f"{transfer.sku} from {transfer.from_site} to {transfer.to_site}"
                 lines += _decision(
                     f"{transfer.transfer_id}: {transfer.quantity_units} of {way}",
-                    f"{_time(event.at_ms)} {transfer.state}, by {event.cause}",
+                    f"{utc(event.at_ms)} {transfer.state}, by {event.cause}",
                     {} if lines else transfer.decided_from,
                     told=bool(lines),
                 )
@@ -95,7 +95,7 @@ def explained(events: Sequence[StreamEvent]) -> list[str]:
                 lines += _decision(
                     f"{need.need_id}: {need.sku} for {need.site}"
                     f" from {need.from_site or 'the supplier'}",
-                    f"{_time(event.at_ms)} {need.state}, {need.received_units} of"
+                    f"{utc(event.at_ms)} {need.state}, {need.received_units} of"
                     f" {need.quantity_units} received",
                     need.decided_from,
                     told=bool(lines),
@@ -103,14 +103,14 @@ def explained(events: Sequence[StreamEvent]) -> list[str]:
             case CountSessionChanged():
                 lines_now = ", ".join(f"{number} {one}" for one, number in event.lines.items())
                 by = event.actor or "time"
-                lines.append(f"{_time(event.at_ms)} {event.state}, by {by}: {lines_now}")
+                lines.append(f"{utc(event.at_ms)} {event.state}, by {by}: {lines_now}")
             case CountLineChanged():
                 lines += _count_line(event)
             case PurchaseChanged():
                 order = event.order
                 lines += _decision(
                     f"{order.order_id}: of {order.supplier}, {len(order.lines)} lines",
-                    f"{_time(event.at_ms)} {order.state}, by {event.cause}"
+                    f"{utc(event.at_ms)} {order.state}, by {event.cause}"
                     + "".join(f", {flag}" for flag in order.flags),
                     order.decided_from,
                     told=bool(lines),
@@ -124,7 +124,7 @@ def _count_line(event: CountLineChanged) -> list[str]:
     why = f": {event.reason}" if event.reason else ""
     return _decision(
         "",
-        f"{_time(event.at_ms)} {event.sku} {event.state}, by {event.actor or 'nobody'}{why}",
+        f"{utc(event.at_ms)} {event.sku} {event.state}, by {event.actor or 'nobody'}{why}",
         event.decided_from if event.state in {"counted", "waiting"} else {},
         told=True,
     )
@@ -132,11 +132,11 @@ def _count_line(event: CountLineChanged) -> list[str]:
 
 def _cleared(event: BreachCleared) -> str:
     if event.kind in WITNESS_KINDS:
-        return f"cleared {_time(event.at_ms)}: it is so no longer"
+        return f"cleared {utc(event.at_ms)}: it is so no longer"
     if event.kind == "near_expiry":
-        return f"cleared {_time(event.at_ms)}: what neared its expiry is gone"
+        return f"cleared {utc(event.at_ms)}: what neared its expiry is gone"
     return (
-        f"cleared {_time(event.at_ms)}: available {event.available_units}, threshold"
+        f"cleared {utc(event.at_ms)}: available {event.available_units}, threshold"
         f" {event.threshold_units} and the hysteresis reached again"
     )
 
@@ -145,16 +145,16 @@ def _held(event: StreamEvent) -> list[str]:
     if isinstance(event, WitnessGapChanged):
         return _decision(
             "",
-            f"{_time(event.at_ms)} {event.state}: the shelf of {event.sku} at {event.site} less its"
-            f" book {event.gap_units}, since {_time(event.since_ms)}; perhaps {event.cause}",
+            f"{utc(event.at_ms)} {event.state}: the shelf of {event.sku} at {event.site} less its"
+            f" book {event.gap_units}, since {utc(event.since_ms)}; perhaps {event.cause}",
             event.decided_from,
             told=True,
         )
     if isinstance(event, BlindIntervalChanged):
         seen = "unseen" if event.state == "open" else "seen again"
         of = f" ({', '.join(event.channels)})" if event.channels else ""
-        since = f"unseen since {_time(event.since_ms)}, {event.cause}"
-        return [f"{_time(event.at_ms)} {event.sku} at {event.site} {seen}{of}: {since}"]
+        since = f"unseen since {utc(event.since_ms)}, {event.cause}"
+        return [f"{utc(event.at_ms)} {event.sku} at {event.site} {seen}{of}: {since}"]
     if not isinstance(event, LotHeld):
         return []
     done = "let go" if event.quantity_units < 0 else "held back"
@@ -166,7 +166,7 @@ def _held(event: StreamEvent) -> list[str]:
             f"{event.hold_id}: {abs(event.quantity_units)} of {event.sku} at {event.site}"
             f" {done} ({what})"
         ),
-        f"{_time(event.at_ms)} {event.cause}, command {event.command_id}{by}{why}",
+        f"{utc(event.at_ms)} {event.cause}, command {event.command_id}{by}{why}",
         (
             f"{event.quarantined_units} of it are quarantined now; {event.unknown_units} on hand"
             " are of no known lot"
@@ -185,7 +185,7 @@ def _near_expiry(event: BreachOpened) -> list[str]:
     lines = [
         f"{event.breach_id}: near_expiry of {event.sku} at {event.site}",
         (
-            f"opened {_time(event.at_ms)}: {numbers['near_units']} units within"
+            f"opened {utc(event.at_ms)}: {numbers['near_units']} units within"
             f" {_span(numbers['near_expiry_ms'])} of their expiry, {numbers['expired_units']}"
             f" past it; {numbers['on_hand_units']} on hand, {numbers['unknown_units']} of them of"
             f" no known lot; catalogue load {numbers['reference_version']}"
@@ -203,7 +203,7 @@ def _breach(event: BreachOpened) -> list[str]:
     if event.kind in WITNESS_KINDS:
         return _decision(
             f"{event.breach_id}: {event.kind} of {event.sku} at {event.site}",
-            f"opened {_time(event.at_ms)}, so since {_time(event.since_ms)}, threshold"
+            f"opened {utc(event.at_ms)}, so since {utc(event.since_ms)}, threshold"
             f" {event.threshold_units}",
             numbers,
             told=False,
@@ -218,7 +218,7 @@ def _breach(event: BreachOpened) -> list[str]:
     lines = [
         f"{event.breach_id}: {event.kind} of {event.sku} at {event.site}",
         (
-            f"opened {_time(event.at_ms)}, {relation} the threshold since {_time(event.since_ms)};"
+            f"opened {utc(event.at_ms)}, {relation} the threshold since {utc(event.since_ms)};"
             f" the dwell is {_span(numbers['dwell_ms'])}"
         ),
         f"on hand by {witness}: {leading} (book {numbers['on_hand_units']}"
@@ -259,7 +259,7 @@ def _threshold(event: ThresholdChanged) -> list[str]:
     )
     lines = [
         (
-            f"{event.threshold_id}: {event.sku} at {event.site}, {_time(event.at_ms)}, by the"
+            f"{event.threshold_id}: {event.sku} at {event.site}, {utc(event.at_ms)}, by the"
             f" {event.cause} review, catalogue load {event.reference_version}"
         ),
         (
@@ -335,11 +335,6 @@ def _deviation(inputs: ThresholdInputs) -> str:
 def _limits(event: ThresholdChanged, names: tuple[str, ...]) -> str:
     found = [(word, getattr(event.inputs, name)) for name, word in _CAPS if name in names]
     return "".join(f", {word} {value}" for word, value in found if value >= 0)
-
-
-def _time(at_ms: int) -> str:
-    moment = dt.datetime.fromtimestamp(at_ms / MILLI, tz=dt.UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _span(span_ms: int) -> str:

@@ -1,12 +1,12 @@
 """Customer orders as rows and sentences for people. Pure."""
 
-import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
 
 from deploy.ledger_rows import Row
+from deploy.utc import utc
 from ingest.contracts.order_commands import OrderCommandLine
 from streams.availability import Promise
 from streams.contracts.orders import ORDER, CustomerOrder, OrderChanged, OrderLineChanged
@@ -43,7 +43,7 @@ def order_rows(orders: Iterable[CustomerOrder]) -> list[Row]:
             "order": order.order_id,
             "state": order.state,
             "priority": order.priority,
-            "need_by": _time(order.need_by_ms) if order.need_by_ms else "now",
+            "need_by": utc(order.need_by_ms) if order.need_by_ms else "now",
             "reserved": sum(line.reserved_units for line in order.lines),
             "wanted": sum(line.quantity_units for line in order.lines),
             "placed_by": order.placed_by,
@@ -76,11 +76,11 @@ def explained_order(events: Sequence[OrderChanged | OrderLineChanged]) -> list[s
         if isinstance(event, OrderChanged):
             order = event.order
             why = f": {order.reason}" if order.reason else ""
-            lines.append(f"{_time(event.at_ms)} {order.state}, by {event.actor or 'rule'}{why}")
+            lines.append(f"{utc(event.at_ms)} {order.state}, by {event.actor or 'rule'}{why}")
             continue
         why = f": {event.reason}" if event.reason else ""
         lines.append(
-            f"{_time(event.at_ms)} line {event.line}, {event.sku} at {event.site} {event.state},"
+            f"{utc(event.at_ms)} line {event.line}, {event.sku} at {event.site} {event.state},"
             f" {event.reserved_units} of {event.quantity_units} units held{why}"
         )
         if event.decided_from:
@@ -117,14 +117,7 @@ def promise_lines(promise: Promise, sku: str, site: str, by: str) -> list[str]:
         ),
         f"  free is of {named}",
     ]
-    lines += [
-        f"  {one.units} of {one.cause} expected {_time(one.at_ms)}" for one in promise.arrivals
-    ]
+    lines += [f"  {one.units} of {one.cause} expected {utc(one.at_ms)}" for one in promise.arrivals]
     if promise.undated_units:
         lines.append(f"  {promise.undated_units} on order, nobody knows for when: not counted")
     return lines
-
-
-def _time(at_ms: int) -> str:
-    moment = dt.datetime.fromtimestamp(at_ms / 1_000, tz=dt.UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

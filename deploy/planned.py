@@ -1,11 +1,11 @@
 """What the planning fold holds, by the id people know it by, and a shipment in words. Pure."""
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
+from deploy.utc import utc
 from streams.contracts.counts import COUNT_SESSION, CountSession
 from streams.contracts.events import StreamEvent
 from streams.contracts.orders import ORDER, CustomerOrder, OrderLineChanged
@@ -86,13 +86,13 @@ def explained_shipment(shipment: Shipment) -> list[str]:
             f"{shipment.shipment_id}: {shipment.state}, {sum(shipment.lines.values())} units from"
             f" {shipment.from_site} to {shipment.to_site}"
         ),
-        f"opened {_time(shipment.opened_at_ms)} by the first of its lines",
+        f"opened {utc(shipment.opened_at_ms)} by the first of its lines",
     ]
     if shipment.state == "collecting":
-        lines.append(f"takes more until {_time(shipment.closes_at_ms)}, or until it is full")
+        lines.append(f"takes more until {utc(shipment.closes_at_ms)}, or until it is full")
     else:
         lines.append(
-            f"closed {_time(shipment.closes_at_ms)}, may depart {_time(shipment.departs_at_ms)}"
+            f"closed {utc(shipment.closes_at_ms)}, may depart {utc(shipment.departs_at_ms)}"
         )
     lines += [_FLAGS[flag] for flag in shipment.flags if flag in _FLAGS]
     return [*lines, *(f"  {units} by {name}" for name, units in sorted(shipment.lines.items()))]
@@ -102,8 +102,3 @@ _FLAGS: Final = {
     "full": "it closed early: the next line did not fit",
     "over_capacity": "one line alone is more than the lane takes",
 }
-
-
-def _time(at_ms: int) -> str:
-    moment = dt.datetime.fromtimestamp(at_ms / 1_000, tz=dt.UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

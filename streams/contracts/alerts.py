@@ -31,7 +31,7 @@ ALERT_KINDS: Final[tuple[str, ...]] = (
 """All that the folds raise. Records keep a plain text: an older reader takes a newer kind."""
 
 AlertState = Literal["open", "acknowledged", "cleared"]
-AlertVerb = Literal["acknowledge", "silence", "unsilence"]
+AlertVerb = Literal["acknowledge", "silence", "unsilence", "snooze"]
 
 
 class AlertRaised(msgspec.Struct, frozen=True, array_like=True, tag=1, kw_only=True):
@@ -69,6 +69,10 @@ class AlertAnswer(msgspec.Struct, frozen=True, array_like=True, tag=3, kw_only=T
     actor: str
     at_ms: int
     until_ms: int = 0
+    """When a silence or a snooze ends."""
+    for_ms: int = 0
+    """Or how long it lasts from the fold's now, which whoever asks need not know."""
+    reason: str = ""
 
 
 class DeliveryResult(msgspec.Struct, frozen=True, array_like=True, tag=4, kw_only=True):
@@ -153,6 +157,7 @@ AlertHappening = Literal[
     "acknowledged",
     "silenced",
     "unsilenced",
+    "snoozed",
     "cleared",
 ]
 
@@ -196,6 +201,8 @@ class Alert(msgspec.Struct, array_like=True, kw_only=True):
     """The newest `ALERT_NOTES_KEPT_MAX`, oldest first."""
     observed_at_ms: int = 0
     """Device time of what began it; 0 for a tick. Latency is counted from it."""
+    snoozed_until_ms: int = 0
+    """When it comes back, unless it is graver or over before; 0 where nobody put it off."""
 
 
 ALERT_DELIVERIES_KEPT_MAX: Final = 20

@@ -50,7 +50,7 @@ ITEMS = st.one_of(
         lambda verb, command_id, key, until_ms: answer(
             verb, command_id, alert_key=key, until_ms=until_ms
         ),
-        st.sampled_from(["acknowledge", "silence", "unsilence"]),
+        st.sampled_from(["acknowledge", "silence", "unsilence", "snooze"]),
         st.sampled_from(["c1", "c2", "c3", "c4", "c5"]),
         st.sampled_from(KEYS),
         TIMES,

@@ -12,6 +12,7 @@ from streams.contracts.events import CommandAccepted, CommandRefused
 from tests.unit.alerting.story import KEY, AlertStory, answer, channel, ended, raised, result, rule
 
 MINUTE = 60_000
+HOUR = 60 * MINUTE
 
 
 def test_an_alert_is_told_once_and_its_end_once() -> None:
@@ -180,6 +181,8 @@ def test_a_rule_that_names_no_channel_we_have_fails_visibly() -> None:
         (answer("acknowledge", alert_key="breach-x-1"), "there is no such alert"),
         (answer("silence", until_ms=500), "the silence would be over already"),
         (answer("silence", until_ms=SILENCE_MS_MAX + 2_000), "a silence lasts 30 days at most"),
+        (answer("snooze"), "the snooze would be over already"),
+        (answer("snooze", for_ms=SILENCE_MS_MAX + 1), "a snooze lasts 30 days at most"),
     ],
 )
 def test_answers_that_make_no_sense_are_refused(asked: object, reason: str) -> None:
@@ -190,6 +193,50 @@ def test_answers_that_make_no_sense_are_refused(asked: object, reason: str) -> N
     assert isinstance(refused, CommandRefused)
     assert refused.reason == reason
     assert story.alert().silenced_until_ms == 0
+
+
+def test_a_snoozed_alert_comes_back_once_though_no_rule_repeats() -> None:
+    """It was told already, is put off, and is told again when the snooze is over."""
+    story = AlertStory(channel(), rule())
+    story.at(1_000, raised(), answer("snooze", for_ms=10 * MINUTE))
+    story.at(9 * MINUTE, TickInput(9 * MINUTE))
+    assert len(story.told) == 1
+    story.at(11 * MINUTE, TickInput(11 * MINUTE))
+    story.at(60 * MINUTE, TickInput(60 * MINUTE))
+    assert [at_ms for at_ms, _, _ in story.told] == [1_000, 11 * MINUTE]
+    assert story.alert().snoozed_until_ms == 0
+
+
+def test_a_snooze_holds_repeats_back_and_they_go_on_after_it() -> None:
+    """Nothing comes before its end; from then on the rule's own beat."""
+    story = AlertStory(channel(), rule(repeat_ms=MINUTE))
+    story.at(0, raised(0))
+    story.at(1_000, answer("snooze", until_ms=210_000))
+    for at_ms in range(MINUTE, 301_000, MINUTE // 2):
+        story.at(at_ms, TickInput(at_ms))
+    assert [at_ms for at_ms, _, _ in story.told] == [0, 210_000, 240_000, 300_000]
+
+
+def test_graver_news_ends_a_snooze_and_a_silence_outlasts_it() -> None:
+    """What was put off was milder; what is silenced comes back with the silence's end."""
+    story = AlertStory(channel(), rule())
+    story.at(1_000, raised(), answer("snooze", for_ms=HOUR))
+    story.at(2_000, raised(2_000, severity="critical"))
+    assert [word for _, _, word in story.told] == ["Warning", "Critical"]
+    story.at(3_000, answer("snooze", "c2", until_ms=MINUTE))
+    story.at(4_000, answer("silence", "c3", until_ms=HOUR))
+    story.at(2 * MINUTE, TickInput(2 * MINUTE))
+    assert len(story.told) == 2
+    story.at(HOUR, TickInput(HOUR))
+    assert len(story.told) == 3
+
+
+def test_what_is_acknowledged_can_not_be_snoozed() -> None:
+    """Nothing more would come: the answer says so."""
+    story = AlertStory(channel(), rule())
+    story.at(1_000, raised(), answer("acknowledge"), answer("snooze", "c2", for_ms=MINUTE))
+    assert story.events[-1].reason.startswith("it is acknowledged")
+    assert story.alert().snoozed_until_ms == 0
 
 
 def test_an_answer_counts_once_and_its_id_is_forgotten_in_time() -> None:

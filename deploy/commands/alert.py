@@ -1,0 +1,145 @@
+"""`shelfstream alert`: what is open, and a person's answers.
+
+Exit code 0: done, or accepted; 1: refused; 2: it could not be asked; 3: no answer yet, the command
+stands in the log and is pending.
+"""
+
+import asyncio
+import os
+import time
+import uuid
+from typing import Annotated, Final, NoReturn
+
+import typer
+
+from deploy.alert_rows import alert_lines, alert_rows, alerts_of
+from deploy.command_send import send_alert_answer
+from deploy.commands.command import (
+    REFUSED_CODE,
+    ActorOption,
+    ReasonOption,
+    answer_sentence,
+    login_name,
+)
+from deploy.ledger_rows import print_table
+from ingest.contracts.settings import KafkaSettings, load
+from ingest.contracts.topics import ALERTS
+from streams.contracts.alerts import Alert, AlertAnswer, AlertVerb
+from streams.engine.adapters.reader import read_topic
+
+MINUTE_MS: Final = 60_000
+MINUTES_MAX: Final = 30 * 24 * 60
+REASON_LENGTH_MAX: Final = 1_000
+
+app = typer.Typer(no_args_is_help=True, help="Alerts: list, show, acknowledge, silence, snooze.")
+
+AlertArgument = Annotated[str, typer.Argument(help="The alert's key, such as breach-SKU-12.")]
+MinutesOption = Annotated[
+    int, typer.Option("--minutes", min=1, max=MINUTES_MAX, help="For so long.")
+]
+
+
+@app.callback()
+def alert() -> None:
+    """Alerts live in the alert fold; an answer is a command to it."""
+
+
+@app.command("list")
+def list_alerts(
+    site: Annotated[str, typer.Option("--site", help="Only of this site.")] = "",
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Also those that are over.")] = False,
+) -> None:
+    """Show what is open or acknowledged, the gravest first."""
+    found = asyncio.run(_alerts(_kafka()))
+    shown = [one for one in found if site in {"", one.site} and (every or one.state != "cleared")]
+    print_table("Alerts", alert_rows(shown))
+
+
+@app.command()
+def show(alert_key: AlertArgument) -> None:
+    """Show one alert: its message, its history, what became of its messages."""
+    for line in alert_lines(_alert(alert_key)):
+        typer.echo(line)
+
+
+@app.command()
+def acknowledge(
+    alert_key: AlertArgument, actor: ActorOption = "", reason: ReasonOption = ""
+) -> None:
+    """Take an alert on: no repeat follows, only the notice of its end."""
+    _answer("acknowledge", alert_key, actor, reason)
+
+
+@app.command()
+def silence(
+    alert_key: AlertArgument,
+    minutes: MinutesOption,
+    actor: ActorOption = "",
+    reason: ReasonOption = "",
+) -> None:
+    """Hold everything back for a time; then what was missed comes as one message."""
+    _answer("silence", alert_key, actor, reason, minutes=minutes)
+
+
+@app.command()
+def unsilence(alert_key: AlertArgument, actor: ActorOption = "", reason: ReasonOption = "") -> None:
+    """End a silence now."""
+    _answer("unsilence", alert_key, actor, reason)
+
+
+@app.command()
+def snooze(
+    alert_key: AlertArgument,
+    minutes: MinutesOption,
+    actor: ActorOption = "",
+    reason: ReasonOption = "",
+) -> None:
+    """Put an alert off: it comes back after a time if it is still open."""
+    _answer("snooze", alert_key, actor, reason, minutes=minutes)
+
+
+def _answer(verb: AlertVerb, alert_key: str, actor: str, reason: str, *, minutes: int = 0) -> None:
+    if len(reason) > REASON_LENGTH_MAX:
+        _refuse(f"a reason has {REASON_LENGTH_MAX} characters at most")
+    answer = AlertAnswer(
+        command_id=str(uuid.uuid4()),
+        verb=verb,
+        alert_key=alert_key,
+        site=_alert(alert_key).site,
+        actor=actor or login_name(),
+        at_ms=_now_ms(),
+        for_ms=minutes * MINUTE_MS,
+        reason=reason,
+    )
+    answered = asyncio.run(send_alert_answer(_kafka(), answer, now_ms=_now_ms()))
+    sentence, code = answer_sentence(answered, answer.command_id)
+    typer.echo(sentence, err=code == REFUSED_CODE)
+    raise typer.Exit(code)
+
+
+def _alert(alert_key: str) -> Alert:
+    found = [one for one in asyncio.run(_alerts(_kafka())) if one.alert_key == alert_key]
+    if not found:
+        _refuse(f"there is no alert {alert_key}: `shelfstream alert list` shows them")
+    return found[0]
+
+
+def _refuse(sentence: str) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(REFUSED_CODE)
+
+
+async def _alerts(kafka: KafkaSettings) -> list[Alert]:
+    records = []
+    async for batch in read_topic(kafka, ALERTS.name, until_end=True):
+        records += batch
+    return alerts_of((record.key, record.value) for record in records)
+
+
+def _kafka() -> KafkaSettings:
+    return load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000  # noqa: TID251 - wall clock, for the log alone
