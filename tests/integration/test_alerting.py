@@ -21,6 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from alerting.adapters.kafka import known_deliveries
 from alerting.contracts import FloorTask
+from deploy.command_send import Answer, send_alert_answer
 from ingest.contracts.settings import KafkaSettings, MqttSettings
 from ingest.contracts.topics import (
     ALERT_INPUTS,
@@ -35,12 +36,19 @@ from streams.contracts.alerts import (
     ALERT,
     ALERT_INPUT_FRAMES,
     Alert,
+    AlertAnswer,
     AlertItem,
     AlertRaised,
     AlertRuleInput,
+    AlertVerb,
     ChannelInput,
 )
-from streams.contracts.events import EVENT_FRAMES, TransferChanged
+from streams.contracts.events import (
+    EVENT_FRAMES,
+    CommandAccepted,
+    CommandRefused,
+    TransferChanged,
+)
 from streams.contracts.state import Transfer, key
 from streams.engine.adapters.connection import client_options
 from streams.engine.adapters.reader import RecordWriter, end_offsets, read_topic
@@ -52,6 +60,7 @@ PARTITIONS = 4
 DEADLINE_S = 60.0
 ROOT = Path(__file__).parents[2]
 NOW_MS = 1_700_000_000_000
+ANSWER_WAIT_MS = 20_000
 
 
 async def _partition_count(kafka: KafkaSettings) -> int:
@@ -148,6 +157,17 @@ def _raised(alert_key: str, kind: str) -> AlertRaised:
     )
 
 
+def _answer(verb: AlertVerb, alert_key: str) -> AlertAnswer:
+    command_id = f"{verb}-{alert_key}"
+    return AlertAnswer(
+        command_id=command_id, verb=verb, alert_key=alert_key, site="berlin", actor="ann", at_ms=0
+    )
+
+
+def _sent(kafka: KafkaSettings, answer: AlertAnswer) -> Answer | None:
+    return asyncio.run(send_alert_answer(kafka, answer, now_ms=NOW_MS, wait_ms=ANSWER_WAIT_MS))
+
+
 async def _until_told(stack: Any, receiver: HttpReceiver, run: str, partitions: int) -> None:
     """A rule to a living and a dead channel: one message each, both results in the alert."""
     kafka, kind, alert_key = stack.kafka, f"stockout-{run}", f"breach-milk-{run}"
@@ -190,6 +210,11 @@ def test_messages_go_out_and_results_come_back(stack: Any, tmp_path: Path) -> No
             sender.returncode = 0  # killed on purpose: what counts is what the next one does
         with _process("send", environ, tmp_path / "send.log"):
             asyncio.run(_until_told(stack, receiver, f"{run}b", partitions))
+        answer = _answer("acknowledge", f"breach-milk-{run}b")
+        assert isinstance(_sent(stack.kafka, answer), CommandAccepted)
+        late = _sent(stack.kafka, _answer("snooze", f"breach-milk-{run}b"))
+        assert isinstance(late, CommandRefused)
+        assert late.current_state == "acknowledged"
         mine = [name for name in receiver.taken() if run in name]
     assert len(mine) == len(set(mine)) == 2
     known = asyncio.run(known_deliveries(stack.kafka))
