@@ -253,6 +253,8 @@ class DeviceState(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """Id of the event that began the present silence; empty while online."""
     battery_low_id: str = ""
     """Id of the alert that tells of its low battery; empty while it is fine or unknown."""
+    silent_long: bool = False
+    """Whether the present silence has been told as critical."""
 
 
 class AnsweredCommand(msgspec.Struct, array_like=True, kw_only=True, gc=False):

@@ -1,13 +1,18 @@
-"""Devices, as the partition of each knows it: silent or not, battery low or not; told once."""
+"""Devices, as the partition of each knows it: silent or not, battery low or not; told once.
+
+A silence is a warning that becomes critical: the longer it lasts, the less is known of the stock.
+"""
 
 from typing import Final
 
 from ingest.frames import StatusInput
-from streams.contracts.alerts import AlertEnded, AlertRaised
+from streams.contracts.alerts import AlertEnded, AlertRaised, Severity
 from streams.contracts.events import DeviceStatusChanged
-from streams.contracts.state import DeviceState
+from streams.contracts.state import DEVICE, DeviceState
 from streams.domain.store import Store
 
+SILENCE_LONG_MS: Final = 3_600_000
+"""After an hour a device that went silent is a critical alert."""
 BATTERY_LOW_PCT: Final = 15
 BATTERY_FINE_PCT: Final = 25
 """A battery that was low is fine again from here: its reading wavers with the temperature."""
@@ -47,6 +52,26 @@ def apply_device_status(store: Store, status: StatusInput) -> None:
     known.battery_pct = _battery(known, status)
     _judge_battery(store, known)
     store.devices.touch(status.device)
+
+
+def silence_due_ms(store: Store, device: str) -> int:
+    """Return when the present silence of a device becomes a long one; 0 for never."""
+    known = store.devices.get(device)
+    if known is None or not known.silent_id or known.silent_long:
+        return 0
+    return known.since_ms + SILENCE_LONG_MS
+
+
+def tell_long_silence(store: Store, device: str) -> int:
+    """Tell of a silence that has become a long one; return when else to look again."""
+    due_ms = silence_due_ms(store, device)
+    known = store.devices.get(device)
+    if known is None or not 0 < due_ms <= store.now_ms:
+        return due_ms
+    known.silent_long = True
+    store.devices.touch(device)
+    _raise_silent(store, known, "critical")
+    return 0
 
 
 def _judge_battery(store: Store, known: DeviceState) -> None:
@@ -92,19 +117,22 @@ def _tell(store: Store, known: DeviceState, status: StatusInput) -> None:
     )
     if not known.online:
         known.silent_id = event_id
-        store.outbox.alert(
-            known.site,
-            AlertRaised(
-                alert_key=event_id,
-                kind="device_silent",
-                site=known.site,
-                sku="",
-                severity="warning",
-                at_ms=store.now_ms,
-                text=known.device,
-            ),
-        )
+        _raise_silent(store, known, "warning")
+        store.timers.arm((DEVICE, known.device), silence_due_ms(store, known.device))
     elif known.silent_id:
         ended = AlertEnded(alert_key=known.silent_id, site=known.site, at_ms=store.now_ms)
         store.outbox.alert(known.site, ended)
-        known.silent_id = ""
+        known.silent_id, known.silent_long = "", False
+
+
+def _raise_silent(store: Store, known: DeviceState, severity: Severity) -> None:
+    raised = AlertRaised(
+        alert_key=known.silent_id,
+        kind="device_silent",
+        site=known.site,
+        sku="",
+        severity=severity,
+        at_ms=store.now_ms,
+        text=known.device,
+    )
+    store.outbox.alert(known.site, raised)

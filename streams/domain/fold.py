@@ -29,7 +29,7 @@ from streams.contracts.counts import COUNT_LINE
 from streams.contracts.events import BarrierPassed
 from streams.contracts.lots import LOTS
 from streams.contracts.orders import ORDER_LINE, ORDER_QUEUE
-from streams.contracts.state import COMMAND, LEVEL, NEED, SEPARATOR, SKU, TRANSFER
+from streams.contracts.state import COMMAND, DEVICE, LEVEL, NEED, SEPARATOR, SKU, TRANSFER
 from streams.contracts.voids import VOIDED
 from streams.contracts.witnesses import WITNESS
 from streams.domain import (
@@ -44,7 +44,7 @@ from streams.domain import (
     witnesses,
 )
 from streams.domain.commands import apply_command, forget_answered
-from streams.domain.devices import apply_device_status
+from streams.domain.devices import apply_device_status, silence_due_ms, tell_long_silence
 from streams.domain.openings import apply_opening
 from streams.domain.reference import apply_reference
 from streams.domain.restored import BUCKET, BlindAges
@@ -285,6 +285,7 @@ _DUE_MS: Final[dict[str, Callable[[Store, str], int]]] = {
     COUNT_LINE: counts.line_due_ms,
     LOTS: expiry.due_ms,
     WITNESS: witnesses.due_ms,
+    DEVICE: silence_due_ms,
 }
 
 _HANDLERS: Final[dict[type, Handler]] = {
@@ -313,4 +314,5 @@ _TIMER_ACTIONS: Final[dict[str, Callable[..., int]]] = {
     COUNT_LINE: counts.forget_line,
     LOTS: expiry.come_due,
     WITNESS: witnesses.come_due,
+    DEVICE: tell_long_silence,
 }

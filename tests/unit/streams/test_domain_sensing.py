@@ -4,7 +4,7 @@ import msgspec
 
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import BreachCleared, BreachOpened, DeviceStatusChanged
-from streams.domain.devices import BATTERY_LOW_PCT
+from streams.domain.devices import BATTERY_LOW_PCT, SILENCE_LONG_MS
 from streams.domain.sensing import shelf_units, units_of
 from tests.unit.streams.builders import (
     HOUR_MS,
@@ -145,6 +145,30 @@ def test_a_silent_device_alerts_once_and_ends() -> None:
     [ended] = story.alerts(AlertEnded)
     assert (raised.kind, raised.severity) == ("device_silent", "warning")
     assert raised.alert_key == ended.alert_key
+
+
+def test_a_silence_that_lasts_becomes_critical_once_and_a_new_one_begins_mild() -> None:
+    """By the same alert, at its hour; what came back meanwhile is not told."""
+    story = Story().tell(status(online=True), status(online=False))
+    story.wait(SILENCE_LONG_MS - 1)
+    assert [one.severity for one in story.alerts(AlertRaised)] == ["warning"]
+    story.wait(1)
+    story.wait(10 * SILENCE_LONG_MS)
+    first, graver = story.alerts(AlertRaised)
+    assert (graver.severity, graver.alert_key) == ("critical", first.alert_key)
+    story.tell(status(online=True, boot="b2"), status(online=False, boot="b2"))
+    story.wait(SILENCE_LONG_MS - 1)
+    story.tell(status(online=True, boot="b3"))
+    story.wait(SILENCE_LONG_MS)
+    assert [one.severity for one in story.alerts(AlertRaised)] == ["warning", "critical", "warning"]
+
+
+def test_a_restored_fold_still_waits_for_a_long_silence() -> None:
+    """The timer comes from the state alone."""
+    story = Story().tell(status(online=True), status(online=False))
+    story.restore()
+    story.wait(SILENCE_LONG_MS)
+    assert [one.severity for one in story.alerts(AlertRaised)] == ["warning", "critical"]
 
 
 def test_a_low_battery_alerts_once_and_ends_when_it_is_fine() -> None:
