@@ -106,7 +106,7 @@ def drawn_records(sku: str) -> list[LogRecord]:
         sku=sku,
         site="S1",
         on_hand_units=3,
-        sensed=[SensedChannel("d/1", 2, AT_MS, AT_MS)],
+        sensed=(SensedChannel("d/1", 2, AT_MS, AT_MS),),
         updated_at_ms=AT_MS,
         value_minor=300,
     )

@@ -2,7 +2,8 @@
 
 It folds the catalogue and the opening stock of LEVELS levels, says `ready`, waits until the file GO
 is there, folds EVENTS scans and says `folded EVENTS CPU_S WALL_S`. PARTITIONS, as `0,1,2,3`, are
-those that it owns; the scans of others are another process's. State goes where an engine keeps it.
+those that it owns; the scans of others are another process's. State goes where an engine keeps it,
+and the garbage collector is set as in a worker.
 """
 
 import sys
@@ -17,6 +18,7 @@ from deploy.bench.preload import PARTITIONS, as_frames
 from ingest.frames import INPUT_FRAMES, InputItem
 from streams.domain.fold import StockFold
 from streams.engine.store import MemoryStore
+from streams.engine.worker import calm_collector
 
 DRAIN_FRAMES: Final = 10
 """About what a partition folds between two transactions under load."""
@@ -45,6 +47,7 @@ class Partition:
 
 def main() -> int:
     """Prepare, wait for the word, fold, tell."""
+    calm_collector()
     levels, count = int(sys.argv[1]), int(sys.argv[2])
     owned, go = {int(one) for one in sys.argv[3].split(",")}, Path(sys.argv[4])
     skus = levels // SITES

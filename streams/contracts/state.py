@@ -115,6 +115,9 @@ class Level(msgspec.Struct, array_like=True, kw_only=True, gc=False):
 
     `available = on_hand - reserved - quarantined - buffer`;
     `position = available + in_transit_in + on_order`.
+
+    Its collections are tuples: the garbage collector would look at every list of a million levels
+    again and again, while it forgets a tuple in which no cycle can begin. Most are the empty one.
     """
 
     sku: str
@@ -130,14 +133,14 @@ class Level(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     on_order_units: int = 0
     value_minor: int = 0
     """Value of the book at moving-average cost."""
-    sensed: list[SensedChannel] = []
+    sensed: tuple[SensedChannel, ...] = ()
     """Sorted by channel; empty where no sensor watches."""
-    breaches: list[Breach] = []
+    breaches: tuple[Breach, ...] = ()
     """Sorted by kind; pending and open ones."""
     need_id: str = ""
     """The open replenishment request, if there is one."""
     updated_at_ms: int = 0
-    imports: list[str] = []
+    imports: tuple[str, ...] = ()
     """Ids of opening imports already applied."""
     last_received_at_ms: int = 0
     """When a transfer last arrived; the cool-down counts from it."""

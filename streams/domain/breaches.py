@@ -151,14 +151,13 @@ def _apply(
             available_units=available_units,
             observed_at_ms=store.observed_at_ms,
         )
-        level.breaches.append(breach)
-        level.breaches.sort(key=lambda entry: entry.kind)
+        level.breaches = tuple(sorted((*level.breaches, breach), key=lambda entry: entry.kind))
         store.levels.touch((level.sku, level.site))
     if breach.breach_id:
         if judgement.recovered:
             _clear(store, level, breach, judgement, available_units)
     elif not judgement.crossed:
-        level.breaches.remove(breach)
+        _remove(level, breach)
         store.levels.touch((level.sku, level.site))
     elif breach.since_ms + rules.dwell_ms <= store.now_ms:
         breach.threshold_units = judgement.threshold_units
@@ -246,7 +245,7 @@ def _numbers(store: Store, level: Level, rules: Rules, available_units: int) -> 
 def _clear(
     store: Store, level: Level, breach: Breach, judgement: Judgement, available_units: int
 ) -> None:
-    level.breaches.remove(breach)
+    _remove(level, breach)
     store.levels.touch((level.sku, level.site))
     store.outbox.events.append(
         BreachCleared(
@@ -284,7 +283,11 @@ def _open_shortage(level: Level) -> Breach | None:
     return None
 
 
+def _remove(level: Level, breach: Breach) -> None:
+    level.breaches = tuple(entry for entry in level.breaches if entry is not breach)
+
+
 def _drop_pending(store: Store, level: Level) -> None:
     if any(not breach.breach_id for breach in level.breaches):
-        level.breaches = [breach for breach in level.breaches if breach.breach_id]
+        level.breaches = tuple(breach for breach in level.breaches if breach.breach_id)
         store.levels.touch((level.sku, level.site))

@@ -15,8 +15,7 @@ def apply_opening(store: Store, opening: OpeningInput) -> None:
     level = store.level(opening.sku, opening.site)
     if opening.import_id in level.imports:
         return
-    level.imports.append(opening.import_id)
-    del level.imports[:-IMPORTS_KEPT_MAX]
+    level.imports = (*level.imports, opening.import_id)[-IMPORTS_KEPT_MAX:]
     quantity_units = opening.quantity_units
     if quantity_units < 0:
         value_minor = -book.issue_value_minor(level, -quantity_units, opening.unit_cost_minor)

@@ -116,8 +116,7 @@ def _begin_channel(
         _refresh(seen, reading, now_ms)
     if reading.kind in _REMEMBERING:
         seen.units = _remembered_units(seen, reading, units, now_ms)
-    level.sensed.append(seen)
-    level.sensed.sort(key=lambda entry: entry.channel)
+    level.sensed = tuple(sorted((*level.sensed, seen), key=lambda entry: entry.channel))
     blindness.note_sensors(store, level, "historical")
     _changed(store, level)
 

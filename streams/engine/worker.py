@@ -49,6 +49,12 @@ Python's default of 700 the collector takes a third of a restore's time."""
 _log = structlog.get_logger(__name__)
 
 
+def calm_collector() -> None:
+    """Let the garbage collector look seldom, and never at what is imported."""
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+
+
 def run_worker(
     spec: FoldSpec,
     kafka: KafkaSettings,
@@ -60,8 +66,7 @@ def run_worker(
     After an error that may have left memory ahead of the log it does not return: the process ends
     at once, with one line in the log and a code that tells why.
     """
-    gc.freeze()  # what is imported stays: no collection looks at it again
-    gc.set_threshold(*_GC_THRESHOLDS)
+    calm_collector()
     with contextlib.ExitStack() as stack:
         data_folder = engine.data_folder
         if data_folder is None:

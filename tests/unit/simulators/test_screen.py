@@ -30,7 +30,7 @@ def a_view() -> StockView:
     """Return a view of one low shelf and one transfer to it."""
     view = StockView()
     breach = Breach("low_stock", 1_291_191_960_000, breach_id="breach-TEA-1")
-    level = Level(sku="TEA", site="shop-02", on_hand_units=3, breaches=[breach])
+    level = Level(sku="TEA", site="shop-02", on_hand_units=3, breaches=(breach,))
     view.take(key(LEVEL, "TEA", "shop-02"), msgspec.msgpack.encode(level))
     transfer = Transfer(
         transfer_id="transfer-TEA-2",

@@ -58,7 +58,7 @@ def compared(
     table, tally = LiveTable(), LedgerTally(oracle)
     level = Level(sku=SKU, site=SITE, on_hand_units=on_hand)
     if sensed is not None:
-        level.sensed = [SensedChannel("shelf/cell", sensed, 0, 0)]
+        level.sensed = (SensedChannel("shelf/cell", sensed, 0, 0),)
     table.take(key("source", SOURCE), b"passed over")
     table.take(key(LEVEL, SKU, SITE), msgspec.msgpack.encode(Level(sku=SKU, site=SITE)))
     table.take(key(LEVEL, SKU, SITE), msgspec.msgpack.encode(level))
@@ -207,7 +207,7 @@ def test_a_blind_sensor_says_nothing() -> None:
     oracle.watched = [(SITE, SKU)]
     table, tally = LiveTable(), LedgerTally(oracle)
     level = Level(sku=SKU, site=SITE, on_hand_units=7)
-    level.sensed = [SensedChannel("shelf/cell", 7, 0, 0, blind=True)]
+    level.sensed = (SensedChannel("shelf/cell", 7, 0, 0, blind=True),)
     table.take(key(LEVEL, SKU, SITE), msgspec.msgpack.encode(level))
     tally.take(MOVEMENT_FRAMES.encode(movements, received_at_ms=0))
     found = agreement(oracle, table, tally)
@@ -221,7 +221,7 @@ def test_two_sensors_of_one_key_are_added() -> None:
     oracle.watched = [(SITE, SKU)]
     table, tally = LiveTable(), LedgerTally(oracle)
     level = Level(sku=SKU, site=SITE, on_hand_units=7)
-    level.sensed = [SensedChannel("shelf/a", 3, 0, 0), SensedChannel("shelf/b", 4, 0, 0)]
+    level.sensed = (SensedChannel("shelf/a", 3, 0, 0), SensedChannel("shelf/b", 4, 0, 0))
     table.take(key(LEVEL, SKU, SITE), msgspec.msgpack.encode(level))
     tally.take(MOVEMENT_FRAMES.encode(movements, received_at_ms=0))
     assert agreement(oracle, table, tally).exact

@@ -9,7 +9,7 @@ from streams.contracts.state import LEVEL, NEED, TRANSFER, Breach, Level, Need, 
 
 def take_level(view: StockView, site: str, sku: str, units: int, *breaches: Breach) -> None:
     """Put a level into the view."""
-    level = Level(sku=sku, site=site, on_hand_units=units, breaches=list(breaches))
+    level = Level(sku=sku, site=site, on_hand_units=units, breaches=tuple(breaches))
     view.take(key(LEVEL, sku, site), msgspec.msgpack.encode(level))
 
 

@@ -44,7 +44,7 @@ def test_a_breach_opens_once_and_clears_once() -> None:
     story.tell(scan("receive", 2, seq=3))
     [cleared] = story.events(BreachCleared)
     assert cleared.breach_id == opened.breach_id
-    assert story.level().breaches == []
+    assert story.level().breaches == ()
 
 
 def test_hysteresis_keeps_a_breach_from_flapping() -> None:

@@ -184,7 +184,7 @@ def test_one_pack_used_is_one_signal() -> None:
     story.tell(scan("sale", 13, seq=3))
     [need] = story.needs()
     assert (need.quantity_units, need.decided_from["signals"]) == (18, 2)
-    assert (story.level().breaches, story.level().on_order_units) == ([], 18)
+    assert (story.level().breaches, story.level().on_order_units) == ((), 18)
 
 
 def test_a_refused_signal_is_not_given_again() -> None:

@@ -86,7 +86,7 @@ def test_a_book_is_watched_where_a_shelf_is_seen_too() -> None:
 def test_a_reading_without_its_parameters_says_nothing() -> None:
     """A weight with no unit weight is no count."""
     story = Story().tell(opening(1), reading(900, at_ms=T0, kind="weight_g"))
-    assert story.level().sensed == []
+    assert story.level().sensed == ()
 
 
 def test_the_newest_observed_reading_counts() -> None:

@@ -43,9 +43,9 @@ def test_level_shows_book_and_available() -> None:
 
 def test_blind_channel_is_left_out_not_zero() -> None:
     """Unknown is not zero: a level whose only channel is blind has no sensed field."""
-    level = Level(sku="a", site="b", sensed=[SensedChannel("d/1", 4, 1, 1, blind=True)])
+    level = Level(sku="a", site="b", sensed=(SensedChannel("d/1", 4, 1, 1, blind=True),))
     assert "sensed_units" not in points.level_line(level)
-    level.sensed.append(SensedChannel("d/2", 7, 1, 1))
+    level.sensed += (SensedChannel("d/2", 7, 1, 1),)
     assert "sensed_units=7i" in points.level_line(level)
 
 
