@@ -41,7 +41,7 @@ check: python ## format, lint, types, import rules, fast tests; under a minute
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy
 	@.venv/bin/lint-imports
-	@$(PYTHON) -m pytest -q --hypothesis-profile fast -m "not slow and not integration" tests/unit tests/property tests/architecture
+	@$(PYTHON) -m pytest -q --hypothesis-profile fast -m "not slow and not integration" tests/unit tests/property tests/architecture tests/golden
 
 format: python ## let ruff format and repair the tree
 	@$(PYTHON) -m ruff format .

@@ -41,7 +41,7 @@ def _translated(annotation: Any) -> Any:
     origin = get_origin(annotation)
     if origin in (Union, types.UnionType):
         return Union[tuple(_translated(part) for part in arguments)]  # noqa: UP007 - built at run time
-    if origin in (list, dict):
+    if origin in (list, tuple, dict):
         return origin[tuple(_translated(part) for part in arguments)]
     return annotation
 
@@ -137,8 +137,8 @@ def checked(record: msgspec.Struct) -> BaseModel:
 def _plain(value: Any) -> Any:
     if isinstance(value, msgspec.Struct):
         return {k: _plain(v) for k, v in msgspec.structs.asdict(value).items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(item) for item in value)
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
     return value
