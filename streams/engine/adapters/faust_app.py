@@ -6,6 +6,7 @@ after the applied offset, whatever the consumer group has committed.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -134,8 +135,9 @@ class HostConsumer(driver.Consumer):
         try:
             while not (self.should_stop or fetcher.should_stop):
                 records, active = await self._wait_next_records(_FETCH_TIMEOUT_S)
-                if not self.flow_active:
-                    await self.perform_seek()  # what was fetched belongs to a past assignment
+                if not self.flow_active:  # what was fetched belongs to a past assignment
+                    with contextlib.suppress(IllegalStateError):  # taken away meanwhile
+                        await self.perform_seek()
                     continue
                 for tp, found in (records or {}).items():
                     if active is None or tp in active or tp in self._buffered_partitions:
