@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.rules import REPEAT_MS_MIN
+from alerting.rules import REPEAT_MS_MIN, rank
 from ingest.contracts.topics import DELIVERIES, EVENTS
 from ingest.frames import TickInput
 from streams.contracts.alerts import (
@@ -121,6 +121,25 @@ def test_after_an_acknowledge_only_the_end_is_told(frames: Any) -> None:
             story.at(received_at_ms, item)
             for delivery in story.deliveries[before:]:
                 assert delivery.alert_key not in acknowledged or delivery.title.startswith("Over")
+
+
+@given(FRAMES, st.integers(20_001, 400_000))
+def test_in_a_snooze_only_graver_news_and_the_end_are_told(frames: Any, until_ms: int) -> None:
+    """No repeat comes before its end, wherever silences and answers fall."""
+    story = _started()
+    story.at(0, raised(0), answer("snooze", "c0", until_ms=until_ms))
+    for received_at_ms, items in frames:
+        for item in items:
+            known = {k: story.alert(k) for k in KEYS if story.knows(k)}
+            before = len(story.deliveries)
+            story.at(received_at_ms, item)
+            for told in story.deliveries[before:]:
+                alert = known.get(told.alert_key)
+                if alert is None or alert.state != "open":
+                    continue  # what begins anew was not put off
+                if told.at_ms < alert.snoozed_until_ms:
+                    news = rank(told.severity) > alert.severity_told
+                    assert news or told.title.startswith("Over")
 
 
 def _acknowledged(story: AlertStory, key: str) -> bool:
