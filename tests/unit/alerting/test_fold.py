@@ -62,6 +62,15 @@ def test_a_graver_severity_is_told_and_a_milder_one_only_kept() -> None:
     assert story.alert().severity == "critical"
 
 
+def test_a_warning_can_be_downgraded() -> None:
+    """The record and the next repeat say the milder word."""
+    story = AlertStory(channel(), rule(repeat_ms=MINUTE))
+    story.at(1_000, raised(severity="critical"), raised(2_000, severity="info"))
+    assert story.alert().severity == "info"
+    story.at(61_000, TickInput(61_000))
+    assert [word for _, _, word in story.told] == ["Critical", "Info"]
+
+
 def test_an_open_alert_is_repeated_until_it_is_acknowledged() -> None:
     """Repeats come at whole intervals after the beginning, and end with the answer."""
     story = AlertStory(channel(), rule(repeat_ms=MINUTE))

@@ -47,6 +47,15 @@ def test_a_breach_opens_once_and_clears_once() -> None:
     assert story.level().breaches == ()
 
 
+def test_what_is_on_order_hides_no_stockout_of_today() -> None:
+    """It counts for what is ordered next, and never for what a customer finds."""
+    story = Story().tell(policy(), opening(20)).tell(scan("sale", 15, seq=1))
+    assert story.level().on_order_units == 25
+    story.tell(scan("sale", 5, seq=2))
+    assert [opened.kind for opened in story.events(BreachOpened)] == ["low_stock", "stockout"]
+    assert story.level().on_order_units == 25
+
+
 def test_hysteresis_keeps_a_breach_from_flapping() -> None:
     """With 3 of hysteresis it clears at 13, not at 10."""
     story = _watched(hysteresis_units=3).tell(scan("sale", 11, seq=1))

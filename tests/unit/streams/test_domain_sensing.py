@@ -125,6 +125,17 @@ def test_a_blind_shelf_neither_opens_nor_clears() -> None:
     assert not story.level().sensed[0].blind
 
 
+def test_one_silent_channel_makes_a_shelf_unknown_though_the_other_reports() -> None:
+    """A sum of what is seen and what is not is no count."""
+    story = Story().tell(policy(lead_witness="shelf", max_units=None, blind_after_ms=60_000))
+    story.tell(reading(12, at_ms=T0, channel="a"), reading(9, at_ms=T0, channel="b"))
+    story.tell(reading(9, at_ms=T0 + 50_000, channel="b", seq=2), after_ms=50_000)
+    story.wait(10_000)
+    assert [seen.blind for seen in story.level().sensed] == [True, False]
+    assert shelf_units(story.level()) is None
+    assert story.events(BreachOpened) == []
+
+
 def test_a_device_s_last_will_blinds_its_channel() -> None:
     """Until it is back; the will of an older session says nothing."""
     story = Story().tell(reading(4, at_ms=T0, boot="b2"))
