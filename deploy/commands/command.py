@@ -229,6 +229,10 @@ def answer_sentence(answer: Answer | None, command_id: str) -> tuple[str, int]:
     if answer is None:
         return f"pending: no answer to command {command_id} yet", PENDING_CODE
     if isinstance(answer, CommandAccepted):
-        return f"accepted: {answer.entity_id}, version {answer.version}", 0
-    state = f" (it is {answer.current_state}, version {answer.current_version})"
+        return f"accepted: {answer.entity_id}{_version(answer.version)}", 0
+    state = f" (it is {answer.current_state}{_version(answer.current_version)})"
     return f"refused: {answer.reason}{state if answer.current_state else ''}", REFUSED_CODE
+
+
+def _version(number: int) -> str:
+    return f", version {number}" if number else ""  # alerts, holds and voided scans have none

@@ -230,13 +230,21 @@ def refused(**more: str | int) -> CommandRefused:
         (None, ("pending: no answer to command c yet", PENDING_CODE)),
         (refused(), ("refused: not_proposed", REFUSED_CODE)),
         (
+            CommandAccepted(command_id="c", actor="ann", entity_id="breach-TEA-1", at_ms=1),
+            ("accepted: breach-TEA-1", 0),
+        ),
+        (
+            refused(current_state="cleared"),
+            ("refused: not_proposed (it is cleared)", REFUSED_CODE),
+        ),
+        (
             refused(current_state="received", current_version=5),
             ("refused: not_proposed (it is received, version 5)", REFUSED_CODE),
         ),
     ],
 )
 def test_an_answer_is_a_sentence_and_a_code(
-    answer: CommandRefused | None, told: tuple[str, int]
+    answer: CommandAccepted | CommandRefused | None, told: tuple[str, int]
 ) -> None:
     """A refusal says what state the entity is in, where it is known."""
     assert answer_sentence(answer, "c") == told
