@@ -45,13 +45,13 @@ FULL: Final = Sizes(
     domain_skus=4_000,
 )
 QUICK: Final = Sizes(
-    frames=300_000,
+    frames=500_000,
     few_frames=100_000,
-    records=30_000,
+    records=20_000,
     few=2_500,
-    java=120_000,
-    java_warm=50_000,
-    domain=60_000,
+    java=80_000,
+    java_warm=30_000,
+    domain=240_000,
     domain_skus=200,
 )
 

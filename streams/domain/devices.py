@@ -36,7 +36,10 @@ def apply_device_status(store: Store, status: StatusInput) -> None:
             return
     if not status.online and status.boot != known.boot:
         return
-    changed = known.online != status.online
+    moved = known.site != status.site
+    if moved:
+        _leave_site(store, known)
+    changed = known.online != status.online or (moved and not status.online)
     if not changed and (known.boot, known.site, known.battery_pct) == (
         status.boot,
         status.site,
@@ -52,6 +55,15 @@ def apply_device_status(store: Store, status: StatusInput) -> None:
     known.battery_pct = _battery(known, status)
     _judge_battery(store, known)
     store.devices.touch(status.device)
+
+
+def _leave_site(store: Store, known: DeviceState) -> None:
+    """End what its old site was told: alerts are kept by site, and the new one is told anew."""
+    for alert_key in (known.silent_id, known.battery_low_id):
+        if alert_key:
+            ended = AlertEnded(alert_key=alert_key, site=known.site, at_ms=store.now_ms)
+            store.outbox.alert(known.site, ended)
+    known.silent_id, known.silent_long, known.battery_low_id = "", False, ""
 
 
 def silence_due_ms(store: Store, device: str) -> int:

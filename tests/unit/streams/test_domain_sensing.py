@@ -7,7 +7,9 @@ from streams.contracts.events import BreachCleared, BreachOpened, DeviceStatusCh
 from streams.domain.devices import BATTERY_LOW_PCT, SILENCE_LONG_MS
 from streams.domain.sensing import shelf_units, units_of
 from tests.unit.streams.builders import (
+    DONOR,
     HOUR_MS,
+    SHOP,
     SKU,
     T0,
     Story,
@@ -172,6 +174,20 @@ def test_a_silence_that_lasts_becomes_critical_once_and_a_new_one_begins_mild() 
     story.tell(status(online=True, boot="b3"))
     story.wait(SILENCE_LONG_MS)
     assert [one.severity for one in story.alerts(AlertRaised)] == ["warning", "critical", "warning"]
+
+
+def test_a_device_that_moves_ends_what_its_old_site_was_told() -> None:
+    """Alerts are kept by site: the old one hears of the end, the new one of what is still so."""
+    story = Story().tell(status(online=True))
+    offline = msgspec.structs.replace(status(online=False), battery_pct=BATTERY_LOW_PCT)
+    story.tell(offline, msgspec.structs.replace(offline, site=DONOR))
+    told = [(one.kind, one.site) for one in story.alerts(AlertRaised)]
+    kinds = ("device_silent", "battery_low")
+    assert sorted(told) == sorted((kind, site) for kind in kinds for site in (SHOP, DONOR))
+    assert [one.site for one in story.alerts(AlertEnded)] == [SHOP, SHOP]
+    story.tell(msgspec.structs.replace(status(online=True), site=DONOR, battery_pct=90))
+    ended = {one.alert_key: one.site for one in story.alerts(AlertEnded)}
+    assert ended == {one.alert_key: one.site for one in story.alerts(AlertRaised)}
 
 
 def test_a_restored_fold_still_waits_for_a_long_silence() -> None:
