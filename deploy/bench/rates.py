@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from deploy.bench.report import Spread
 from ingest.contracts.errors import BenchError
+
+LEFT_SHARE: Final = 10
+"""One in so many events is left to do when an engine's clock stops."""
 
 
 class Sample(NamedTuple):
@@ -49,9 +52,11 @@ class Round:
 
 
 def rate_of(seen: Round, warm_events: int) -> Rate:
-    """Return the rates from the first sample with `warm_events` done to the last.
+    """Return the rates from the first sample with `warm_events` done to the last with a tenth left.
 
-    An engine's start, its imports and its joining of a group are left out so, for all alike.
+    An engine's start, its imports and its joining of a group are left out so, for all alike. What
+    it has under way when its clock starts is done after it, so its clock stops with as much under
+    way. Where no sample is left between the two, the clock stops at the last of all.
 
     Raises:
         BenchError: The samples are too few to tell.
@@ -59,13 +64,17 @@ def rate_of(seen: Round, warm_events: int) -> Rate:
     first = next((i for i, s in enumerate(seen.samples) if s.events >= max(1, warm_events)), None)
     if first is None or first == len(seen.samples) - 1:
         raise BenchError("the engine was done before it could be measured: give it more events")
-    samples = seen.samples[first:]
+    most = seen.events - seen.events // LEFT_SHARE
+    last = max((i for i, s in enumerate(seen.samples) if s.events <= most), default=first)
+    if last <= first:
+        last = len(seen.samples) - 1
+    samples = seen.samples[first : last + 1]
     begin, end = samples[0], samples[-1]
     done = end.events - begin.events
     wall_s, used_s = end.at_s - begin.at_s, end.cpu_s - begin.cpu_s
     if done <= 0 or wall_s <= 0 or used_s <= 0:
         raise BenchError("the engine was done too soon to be measured: give it more events")
-    broker_s = seen.broker_cpu_s[-1] - seen.broker_cpu_s[first]
+    broker_s = seen.broker_cpu_s[last] - seen.broker_cpu_s[first]
     return Rate(done / wall_s, done / used_s, lag_slope(samples), broker_s / done * 1e6)
 
 

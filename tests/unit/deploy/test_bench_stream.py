@@ -122,6 +122,16 @@ def test_rates_begin_after_the_warm_up() -> None:
         rate_of(seen, warm_events=1_100)
 
 
+def test_a_clock_stops_with_as_much_under_way_as_it_started_with() -> None:
+    """Half a second's work is folded, and not committed, at each look: it is no gain at the end."""
+    seen = Round()
+    for second in range(1, 11):
+        seen.add(Sample(float(second), second * 100, second * 1.0), 0.0)
+    seen.add(Sample(10.1, 1_050, 10.0), 0.0)
+    rate = rate_of(seen, warm_events=100)
+    assert (rate.events_per_s, rate.events_per_cpu_s) == (100.0, 100.0)
+
+
 def test_a_lag_that_stands_still_has_no_slope() -> None:
     """Nor has a single look."""
     assert lag_slope([Sample(0.0, 5, 0.0), Sample(1.0, 5, 1.0)]) == 0
