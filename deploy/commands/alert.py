@@ -18,8 +18,8 @@ from deploy.commands.command import (
     REFUSED_CODE,
     ActorOption,
     ReasonOption,
-    answer_sentence,
     login_name,
+    tell_answer,
 )
 from deploy.ledger_rows import print_table
 from ingest.contracts.settings import KafkaSettings, load
@@ -37,6 +37,16 @@ AlertArgument = Annotated[str, typer.Argument(help="The alert's key, such as bre
 MinutesOption = Annotated[
     int, typer.Option("--minutes", min=1, max=MINUTES_MAX, help="For so long.")
 ]
+
+
+WORDS: Final[dict[AlertVerb, str]] = {
+    "acknowledge": "Take an alert on: no repeat follows, only the notice of its end.",
+    "unsilence": "End a silence now.",
+}
+LASTING_WORDS: Final[dict[AlertVerb, str]] = {
+    "silence": "Hold everything back for a time; then what was missed comes as one message.",
+    "snooze": "Put an alert off: it comes back after a time if it is still open.",
+}
 
 
 @app.callback()
@@ -63,40 +73,29 @@ def show(alert_key: AlertArgument) -> None:
         typer.echo(line)
 
 
-@app.command()
-def acknowledge(
-    alert_key: AlertArgument, actor: ActorOption = "", reason: ReasonOption = ""
-) -> None:
-    """Take an alert on: no repeat follows, only the notice of its end."""
-    _answer("acknowledge", alert_key, actor, reason)
+def _add_word(word: AlertVerb, help_text: str) -> None:
+    @app.command(word, help=help_text)
+    def _(alert_key: AlertArgument, actor: ActorOption = "", reason: ReasonOption = "") -> None:
+        _answer(word, alert_key, actor, reason)
 
 
-@app.command()
-def silence(
-    alert_key: AlertArgument,
-    minutes: MinutesOption,
-    actor: ActorOption = "",
-    reason: ReasonOption = "",
-) -> None:
-    """Hold everything back for a time; then what was missed comes as one message."""
-    _answer("silence", alert_key, actor, reason, minutes=minutes)
+for _word, _help_text in WORDS.items():
+    _add_word(_word, _help_text)
 
 
-@app.command()
-def unsilence(alert_key: AlertArgument, actor: ActorOption = "", reason: ReasonOption = "") -> None:
-    """End a silence now."""
-    _answer("unsilence", alert_key, actor, reason)
+def _add_lasting_word(word: AlertVerb, help_text: str) -> None:
+    @app.command(word, help=help_text)
+    def _(
+        alert_key: AlertArgument,
+        minutes: MinutesOption,
+        actor: ActorOption = "",
+        reason: ReasonOption = "",
+    ) -> None:
+        _answer(word, alert_key, actor, reason, minutes=minutes)
 
 
-@app.command()
-def snooze(
-    alert_key: AlertArgument,
-    minutes: MinutesOption,
-    actor: ActorOption = "",
-    reason: ReasonOption = "",
-) -> None:
-    """Put an alert off: it comes back after a time if it is still open."""
-    _answer("snooze", alert_key, actor, reason, minutes=minutes)
+for _word, _help_text in LASTING_WORDS.items():
+    _add_lasting_word(_word, _help_text)
 
 
 def _answer(verb: AlertVerb, alert_key: str, actor: str, reason: str, *, minutes: int = 0) -> None:
@@ -113,9 +112,7 @@ def _answer(verb: AlertVerb, alert_key: str, actor: str, reason: str, *, minutes
         reason=reason,
     )
     answered = asyncio.run(send_alert_answer(_kafka(), answer, now_ms=_now_ms()))
-    sentence, code = answer_sentence(answered, answer.command_id)
-    typer.echo(sentence, err=code == REFUSED_CODE)
-    raise typer.Exit(code)
+    raise typer.Exit(tell_answer(answered, answer.command_id))
 
 
 def _alert(alert_key: str) -> Alert:

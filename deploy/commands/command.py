@@ -198,9 +198,7 @@ def _send(verb: CommandVerb, actor: str, reason: str, **fields: object) -> None:
         raise typer.Exit(REFUSED_CODE) from error
     now_ms = time.time_ns() // 1_000_000  # noqa: TID251 - a command is a main
     answer = asyncio.run(send_command(_kafka(), asked, now_ms=now_ms))
-    sentence, code = answer_sentence(answer, command_id)
-    typer.echo(sentence, err=code == REFUSED_CODE)
-    raise typer.Exit(code)
+    raise typer.Exit(tell_answer(answer, command_id))
 
 
 def login_name() -> str:
@@ -222,6 +220,13 @@ def refusal_sentence(error: ValidationError) -> str:
     if not first["loc"]:
         return message.removeprefix("Value error, ")
     return f"{first['loc'][0]} {first['input']!r}: {message}"
+
+
+def tell_answer(answer: Answer | None, command_id: str) -> int:
+    """Tell a person of the fold's answer, a refusal on stderr; return the exit code."""
+    sentence, code = answer_sentence(answer, command_id)
+    typer.echo(sentence, err=code == REFUSED_CODE)
+    return code
 
 
 def answer_sentence(answer: Answer | None, command_id: str) -> tuple[str, int]:

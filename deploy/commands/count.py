@@ -19,9 +19,9 @@ from deploy.commands.command import (
     REFUSED_CODE,
     ActorOption,
     ReasonOption,
-    answer_sentence,
     login_name,
     refusal_sentence,
+    tell_answer,
 )
 from deploy.commands.ledger import moment_ms
 from deploy.count_rows import line_rows, session_rows, sessions_of
@@ -183,9 +183,7 @@ def _send(verb: CountVerb, site: str, actor: str, reason: str, **fields: object)
     except ValidationError as error:
         _refuse(refusal_sentence(error))
     answer = asyncio.run(send_plan_command(_kafka(), asked, now_ms=_now_ms()))
-    sentence, code = answer_sentence(answer, command_id)
-    typer.echo(sentence, err=code == REFUSED_CODE)
-    raise typer.Exit(code)
+    raise typer.Exit(tell_answer(answer, command_id))
 
 
 def _refuse(sentence: str) -> NoReturn:

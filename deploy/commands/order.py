@@ -18,9 +18,9 @@ from deploy.commands.command import (
     REFUSED_CODE,
     ActorOption,
     ReasonOption,
-    answer_sentence,
     login_name,
     refusal_sentence,
+    tell_answer,
 )
 from deploy.commands.explain import DIFFERENT_CODE, ReplayOption, replay_order
 from deploy.commands.ledger import moment_ms
@@ -152,9 +152,7 @@ def _sent(verb: str, order_id: str, actor: str, reason: str, **fields: Any) -> i
         _refuse(refusal_sentence(error))
     now_ms = time.time_ns() // 1_000_000  # noqa: TID251 - a command is a main
     answer = asyncio.run(send_plan_command(_kafka(), asked, now_ms=now_ms))
-    sentence, code = answer_sentence(answer, command_id)
-    typer.echo(sentence, err=code == REFUSED_CODE)
-    return code
+    return tell_answer(answer, command_id)
 
 
 def _refuse(sentence: str) -> NoReturn:

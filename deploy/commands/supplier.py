@@ -20,8 +20,8 @@ from deploy.commands.command import (
     ActorOption,
     ReasonOption,
     VersionOption,
-    answer_sentence,
     login_name,
+    tell_answer,
 )
 from deploy.commands.ledger import ShownFormat, ShownOption, print_rows
 from deploy.ledger_rows import Row, print_table
@@ -150,9 +150,7 @@ def _send(
         quantity_units=units,
     )
     answer = asyncio.run(send_plan_command(_kafka(), asked, now_ms=now_ms))
-    sentence, code = answer_sentence(answer, asked.command_id)
-    typer.echo(sentence, err=code == REFUSED_CODE)
-    raise typer.Exit(code)
+    raise typer.Exit(tell_answer(answer, asked.command_id))
 
 
 async def _view(kafka: KafkaSettings) -> SupplyView:

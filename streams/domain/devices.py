@@ -61,8 +61,7 @@ def _leave_site(store: Store, known: DeviceState) -> None:
     """End what its old site was told: alerts are kept by site, and the new one is told anew."""
     for alert_key in (known.silent_id, known.battery_low_id):
         if alert_key:
-            ended = AlertEnded(alert_key=alert_key, site=known.site, at_ms=store.now_ms)
-            store.outbox.alert(known.site, ended)
+            _end(store, known, alert_key)
     known.silent_id, known.silent_long, known.battery_low_id = "", False, ""
 
 
@@ -89,8 +88,7 @@ def tell_long_silence(store: Store, device: str) -> int:
 def _judge_battery(store: Store, known: DeviceState) -> None:
     if known.battery_low_id:
         if known.battery_pct >= BATTERY_FINE_PCT:
-            ended = AlertEnded(alert_key=known.battery_low_id, site=known.site, at_ms=store.now_ms)
-            store.outbox.alert(known.site, ended)
+            _end(store, known, known.battery_low_id)
             known.battery_low_id = ""
     elif 0 <= known.battery_pct <= BATTERY_LOW_PCT:
         known.battery_low_id = f"battery-{known.device}-{known.next_number}"
@@ -132,9 +130,13 @@ def _tell(store: Store, known: DeviceState, status: StatusInput) -> None:
         _raise_silent(store, known, "warning")
         store.timers.arm((DEVICE, known.device), silence_due_ms(store, known.device))
     elif known.silent_id:
-        ended = AlertEnded(alert_key=known.silent_id, site=known.site, at_ms=store.now_ms)
-        store.outbox.alert(known.site, ended)
+        _end(store, known, known.silent_id)
         known.silent_id, known.silent_long = "", False
+
+
+def _end(store: Store, known: DeviceState, alert_key: str) -> None:
+    ended = AlertEnded(alert_key=alert_key, site=known.site, at_ms=store.now_ms)
+    store.outbox.alert(known.site, ended)
 
 
 def _raise_silent(store: Store, known: DeviceState, severity: Severity) -> None:
