@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from streams import plan_points
-from streams.contracts import events, kpis, ledger, lots, state
+from streams.contracts import blindness, events, kpis, ledger, lots, state
 from streams.line_protocol import stamp_ns, tag, text
 
 _SERIES_CACHED_MAX: Final = 1 << 16
@@ -101,6 +101,18 @@ def _device_changed(event: events.DeviceStatusChanged) -> str:
     )
 
 
+def _blind_changed(event: blindness.BlindIntervalChanged) -> str:
+    """Return where a blind interval begins or ends; how long it was is known at its end."""
+    is_open = event.state == "open"
+    lasted_ms = event.at_ms - event.since_ms
+    said = f"channels={len(event.channels)}i" if is_open else f"blind_ms={lasted_ms}i"
+    return (
+        f"blind_interval,cause={event.cause},site={tag(event.site)},sku={tag(event.sku)} "
+        f"open={int(is_open)}i,{said},blind_id={text(event.blind_id)} "
+        f"{stamp_ns(event.at_ms, event.blind_id)}"
+    )
+
+
 def _kpis_closed(event: kpis.KpisClosed) -> str:
     """Return the sums of a day: what divides them adds them up first, so sums are what is kept."""
     sums, cost_minor = event.sums, event.unit_cost_minor or 1
@@ -108,7 +120,7 @@ def _kpis_closed(event: kpis.KpisClosed) -> str:
         f"kpi,site={tag(event.site)},sku={tag(event.sku)} "
         f"observed_ms={sums.observed_ms}i,out_ms={sums.out_ms}i,"
         f"total_ms={sums.observed_ms + sums.unseen_ms}i,"
-        f"sensed_ms={sums.sensed_ms}i,held_unit_s={sums.held_unit_s}i,"
+        f"sensed_ms={sums.sensed_ms}i,blind_ms={sums.blind_ms}i,held_unit_s={sums.held_unit_s}i,"
         f"issued_units={sums.issued_units}i,asked_units={sums.asked_units}i,"
         f"filled_units={sums.filled_units}i,counted_records={sums.counted_records}i,"
         f"accurate_records={sums.accurate_records}i,"
@@ -126,6 +138,7 @@ _EVENT_LINES: Final[dict[type, Callable[..., str]]] = {
     events.TransferChanged: _transfer_changed,
     events.NeedChanged: _need_changed,
     events.DeviceStatusChanged: _device_changed,
+    blindness.BlindIntervalChanged: _blind_changed,
     kpis.KpisClosed: _kpis_closed,
     **plan_points.EVENT_LINES,
 }

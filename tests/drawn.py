@@ -3,6 +3,7 @@
 import msgspec
 
 from ingest.contracts import topics
+from streams.contracts.blindness import BlindIntervalChanged
 from streams.contracts.counts import CountLineChanged, CountSessionChanged
 from streams.contracts.events import (
     EVENT_FRAMES,
@@ -100,6 +101,30 @@ def _counts(sku: str) -> list[StreamEvent]:
     return [counted, closed]
 
 
+def _blind(sku: str) -> list[StreamEvent]:
+    """Return an interval that is over at one site, and one that goes on at the other."""
+    ended = BlindIntervalChanged(
+        blind_id=f"blind-{sku}-13",
+        sku=sku,
+        site="S1",
+        state="closed",
+        at_ms=AT_MS,
+        since_ms=AT_MS - 90_000,
+        cause="silent",
+    )
+    begun = BlindIntervalChanged(
+        blind_id=f"blind-{sku}-14",
+        sku=sku,
+        site="S2",
+        state="open",
+        at_ms=AT_MS,
+        since_ms=AT_MS,
+        cause="offline",
+        channels=["d/1", "d/2"],
+    )
+    return [ended, begun]
+
+
 def drawn_records(sku: str) -> list[LogRecord]:
     """Return one of everything that is drawn, for one SKU at two sites."""
     level = Level(
@@ -165,6 +190,7 @@ def drawn_records(sku: str) -> list[LogRecord]:
             observed_ms=86_400_000,
             out_ms=3_600_000,
             sensed_ms=80_000_000,
+            blind_ms=6_400_000,
             held_unit_s=400_000,
             issued_units=2,
             asked_units=4,
@@ -197,6 +223,7 @@ def drawn_records(sku: str) -> list[LogRecord]:
         DeviceStatusChanged(
             event_id="status-1", device="d", site="S1", online=True, at_ms=AT_MS, battery_pct=80
         ),
+        *_blind(sku),
         *_orders(sku),
         *_purchases(sku),
         *_counts(sku),

@@ -38,6 +38,13 @@ PANELS: Final = (
     Panel(title="Units moved by kind", kind="timeseries", query=queries.MOVEMENTS_BY_KIND),
     Panel(title="Breaches open, newest first", kind="table", query=queries.BREACH_TABLE),
     Panel(title="Book is not shelf", kind="table", query=queries.BOOK_AND_SHELF_GAP),
+    Panel(title="Sensors blind, newest first", kind="table", query=queries.BLIND_NOW),
+    Panel(
+        title="Time with a sensor blind",
+        kind="timeseries",
+        query=queries.BLIND_TIME_RATE,
+        unit="percentunit",
+    ),
     Panel(title="Transfers by state", kind="timeseries", query=queries.TRANSFERS_BY_STATE),
     Panel(title="Replenishment requests", kind="timeseries", query=queries.NEEDS_BY_STATE),
     Panel(title="Customer orders by state", kind="timeseries", query=queries.ORDERS_BY_STATE),

@@ -68,6 +68,17 @@ BREACH_TABLE: Final = f"""{_from("breach", "open")}
   |> sort(columns: ["_time"], desc: true)
   |> limit(n: 100)"""
 
+BLIND_NOW: Final = f"""{_from("blind_interval", "open")}
+  {_SITE}
+  |> group(columns: ["site", "sku"])
+  |> sort(columns: ["_time"])
+  |> last()
+  |> filter(fn: (r) => r._value == 1)
+  |> group()
+  |> keep(columns: ["_time", "site", "sku", "cause"])
+  |> sort(columns: ["_time"], desc: true)
+  |> limit(n: 100)"""
+
 MOVEMENTS_BY_KIND: Final = f"""{_from("stock_movement", "quantity_units")}
   {_SITE}
   |> group(columns: ["kind"])
@@ -162,6 +173,7 @@ STOCKOUT_TIME_RATE: Final = _daily_rate("out_ms", "observed_ms")
 FILL_RATE: Final = _daily_rate("filled_units", "asked_units")
 OVERSTOCK_VALUE_RATE: Final = _daily_rate("excess_minor", "value_minor")
 SENSOR_COVERAGE: Final = _daily_rate("sensed_ms", "total_ms")
+BLIND_TIME_RATE: Final = _daily_rate("blind_ms", "total_ms")
 COUNT_ACCURACY: Final = _daily_rate("accurate", "counted", "count_line")
 DAYS_ON_HAND: Final = (
     _daily_rate("held_value", "issued_value")

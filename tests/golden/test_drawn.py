@@ -17,7 +17,7 @@ def test_everything_that_is_drawn_is_in_the_file() -> None:
     assert known == {
         *("stock_level", "lot_stock", "stock_movement", "breach", "transfer", "need", "device"),
         *("kpi", "customer_order", "order_line", "purchase_order", "count_session", "count_line"),
-        "lot_held",
+        *("lot_held", "blind_interval"),
     }
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from ingest.contracts.errors import FrameError
 from streams import line_protocol, points
+from streams.contracts.blindness import BlindIntervalChanged
 from streams.contracts.events import (
     EVENT_FRAMES,
     BarrierPassed,
@@ -15,7 +16,9 @@ from streams.contracts.events import (
     TransferChanged,
 )
 from streams.contracts.ledger import MOVEMENT_FRAMES, Movement
-from streams.contracts.state import LEVEL, SKU, Level, Need, SensedChannel, Transfer, key
+from streams.contracts.state import LEVEL, Level, Need, SensedChannel, Transfer, key
+from streams.contracts.state import SKU as SKU_KIND
+from tests.unit.streams.builders import SHOP, SKU, T0, Story, policy, reading
 
 
 def encoded(*items: StreamEvent) -> bytes:
@@ -47,6 +50,21 @@ def test_blind_channel_is_left_out_not_zero() -> None:
     assert "sensed_units" not in points.level_line(level)
     level.sensed += (SensedChannel("d/2", 7, 1, 1),)
     assert "sensed_units=7i" in points.level_line(level)
+
+
+def test_a_blind_interval_is_drawn_from_its_begin_to_its_end() -> None:
+    """Why, and of how many channels, at its begin; how long it was at its end; one series."""
+    story = Story().tell(policy(blind_after_ms=1_000), reading(6, at_ms=T0))
+    story.wait(1_000).wait(700)
+    story.tell(reading(6, at_ms=T0 + 9))
+    told = story.events(BlindIntervalChanged)
+    begun, ended = points.event_lines(None, encoded(*told))
+    head = f"blind_interval,cause=silent,site={SHOP},sku={SKU} "
+    name, number = told[0].blind_id, told[0].blind_id.rpartition("-")[2]
+    assert (
+        begun == f'{head}open=1i,channels=1i,blind_id="{name}" {(T0 + 1_000) * 10**6 + int(number)}'
+    )
+    assert ended.startswith(f'{head}open=0i,blind_ms=700i,blind_id="{name}" ')
 
 
 def test_movements_of_one_millisecond_keep_apart() -> None:
@@ -137,7 +155,7 @@ def test_events_are_drawn_by_kind() -> None:
 
 def test_stock_topic_draws_levels_and_lots_only() -> None:
     """Levels and lots; other kinds of state, the engine's own records, tombstones leave none."""
-    assert points.stock_lines(key(SKU, "a"), b"\x90") == []
+    assert points.stock_lines(key(SKU_KIND, "a"), b"\x90") == []
     assert points.stock_lines(b"\x00applied", b"\x90") == []
     assert points.stock_lines(key(LEVEL, "a", "b"), None) == []
 
