@@ -210,7 +210,7 @@ def _breach(event: BreachOpened) -> list[str]:
         )
     held = sum(numbers[f"{name}_units"] for name in ("reserved", "quarantined", "buffer"))
     leading = event.available_units + held
-    shelf = numbers.get("shelf_units")
+    shelf, behind = numbers.get("shelf_units"), numbers.get("backroom_units")
     witness = "the book" if leading == numbers["on_hand_units"] else "the shelf"
     number = numbers.get("threshold_number", 0)
     origin = f"computed: threshold-{event.sku}-{number}" if number else "the policy's"
@@ -222,7 +222,8 @@ def _breach(event: BreachOpened) -> list[str]:
             f" the dwell is {_span(numbers['dwell_ms'])}"
         ),
         f"on hand by {witness}: {leading} (book {numbers['on_hand_units']}"
-        + (f", shelf {shelf})" if shelf is not None else ", shelf not seen)"),
+        + (f", shelf {shelf}" if shelf is not None else ", shelf not seen")
+        + (f", backroom {behind})" if behind is not None else ")"),
         (
             f"available = {leading} - reserved {numbers['reserved_units']} - quarantined"
             f" {numbers['quarantined_units']} - buffer {numbers['buffer_units']}"

@@ -57,6 +57,7 @@ class Assignment:
     report_interval_ms: int
     """The device's."""
     valid_from_ms: int
+    backroom: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +232,7 @@ class Catalog:
             settle_ms=assigned.settle_ms,
             report_interval_ms=device.report_interval_ms,
             valid_from_ms=assigned.valid_from_ms,
+            backroom=assigned.area == "backroom",
         )
 
 

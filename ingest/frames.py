@@ -102,6 +102,8 @@ class ReadingInput(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False
     """How often the device reports; silence is counted from the report it owes next."""
     tag_digests: bytes = b""
     """`TAG_DIGEST_BYTES` of each distinct tag, in ascending order."""
+    backroom: bool = False
+    """The channel watched the backroom, and not the shelf."""
 
 
 class ScanInput(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):

@@ -134,6 +134,10 @@ class Assignment(Protocol):
     def report_interval_ms(self) -> int:
         """How often the device reports; 0 where it is not said."""
 
+    @property
+    def backroom(self) -> bool:
+        """Whether it watches the backroom, and not the shelf."""
+
 
 class Article(Protocol):
     """What a GTIN names."""

@@ -45,7 +45,7 @@ class Route:
 class _Watched:
     """What a channel watches between two times, and what its readings have in common."""
 
-    __slots__ = ("ends", "from_ms", "partition", "sizes", "until_ms")
+    __slots__ = ("backroom", "ends", "from_ms", "partition", "sizes", "until_ms")
 
     def __init__(
         self, route: Route, channel: str, assigned: Assignment, partition: int, until_ms: int
@@ -61,14 +61,15 @@ class _Watched:
             assigned.settle_ms,
             assigned.report_interval_ms,
         )
+        self.backroom = assigned.backroom
         self.ends = (
             reading_head(assigned.sku, route.site, assigned.location, route.device, channel),
-            reading_tail(*self.sizes, b""),
+            reading_tail(*self.sizes, b"", self.backroom),
         )
 
     def tail_of(self, tags: list[str]) -> Raw:
         """Return the end of a reading of these tags."""
-        return reading_tail(*self.sizes, _tag_digests(tags))
+        return reading_tail(*self.sizes, _tag_digests(tags), self.backroom)
 
 
 class Resolver:

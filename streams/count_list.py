@@ -25,8 +25,8 @@ from streams.contracts.state import (
     decode,
     key_parts,
 )
+from streams.domain import areas
 from streams.domain.days import DAY_MS
-from streams.domain.sensing import shelf_units
 
 UNIT_VARIANCE: Final = 0.01
 """Squared units of error that each moved unit adds: one scan in a hundred is a unit off."""
@@ -101,7 +101,7 @@ class CountList:
         if isinstance(count, CountRecord):
             days = max(0.0, (self.now_ms - count.counted_at_ms) / DAY_MS)
         moved_units = demand.mean * days if isinstance(demand, Demand) else 0.0
-        seen_units = shelf_units(level)
+        seen_units = areas.seen_units(level)
         error_units = expected_error(level.on_hand_units, seen_units, days, moved_units)
         cost_minor = self._cost_minor(level)
         return CountWorth(

@@ -12,6 +12,7 @@ import msgspec
 
 from streams import plan_points
 from streams.contracts import blindness, events, kpis, ledger, lots, state
+from streams.domain import areas
 from streams.line_protocol import stamp_ns, tag, text
 
 _SERIES_CACHED_MAX: Final = 1 << 16
@@ -31,6 +32,9 @@ def level_line(level: state.Level) -> str:
     """Return the line of one level; a blind channel's count is left out, not written as zero."""
     seen = [channel.units for channel in level.sensed if not channel.blind and channel.units >= 0]
     sensed = f",sensed_units={sum(seen)}i" if seen else ""
+    if any(channel.backroom for channel in level.sensed):
+        backroom_units = areas.sight_of(level).backroom_units
+        sensed += f",backroom_units={backroom_units}i" if backroom_units is not None else ""
     available = (
         level.on_hand_units - level.reserved_units - level.quarantined_units - level.buffer_units
     )

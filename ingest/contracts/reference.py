@@ -112,6 +112,10 @@ class ChannelAssignment(ReferenceModel):
     sku: OptionalCode = ""
     """Empty: it watches nothing from then on."""
     location: Annotated[str, Field(max_length=IDENTIFIER_LENGTH_MAX)] = ""
+    """Name of the place, for people."""
+    area: Literal["shelf", "backroom"] = "shelf"
+    """What it watches: where customers take from, or what the shelf is refilled from. They are
+    summed apart."""
     unit_weight_mg: Annotated[int, Field(ge=0, le=10**12)] = 0
     """0 takes the SKU's."""
     tare_g: Annotated[int, Field(ge=-(10**7), le=10**7)] = 0

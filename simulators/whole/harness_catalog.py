@@ -48,6 +48,7 @@ class SimulatedAssignment:
     settle_ms: int = 0
     report_interval_ms: int = 0
     valid_from_ms: int = 0
+    backroom: bool = False
 
 
 @dataclass(frozen=True, slots=True)

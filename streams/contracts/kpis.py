@@ -87,4 +87,4 @@ class KpisClosed(msgspec.Struct, frozen=True, array_like=True, tag=60, kw_only=T
     lost_milli: int
     """Estimate: what would have been sold while stock was out, in thousandths of a unit."""
     shelf_units: int
-    """What sensors see; -1 where that is unknown."""
+    """What sensors see, on the shelf and in a watched backroom; -1 where that is unknown."""

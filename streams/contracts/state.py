@@ -91,6 +91,8 @@ class SensedChannel(msgspec.Struct, array_like=True, gc=False):
     report_interval_ms: int = 0
     """How often the device reports by itself; 0 where it isn't said."""
     tags: TagRound | None = None
+    backroom: bool = False
+    """It watches the backroom: apart from the shelf, see `streams.domain.areas`."""
 
 
 class Breach(msgspec.Struct, array_like=True, gc=False):

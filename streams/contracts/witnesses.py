@@ -50,22 +50,25 @@ class WitnessRecord(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """As last looked at."""
     agreed_book_units: int = 0
     agreed_shelf_units: int = UNSEEN
-    """When they last agreed, or were first compared: what moved since hints at the cause."""
+    """When they last agreed, or were first compared: what moved since hints at the cause. Shelf
+    and watched backroom together."""
     gap_id: str = ""
     """`gap-{sku}-{running number}`; empty while none is open."""
     gap_units: int = 0
-    """Shelf less book, while they differ."""
+    """Shelf and watched backroom less book, while they differ."""
     gap_since_ms: int = 0
     """0 while they agree."""
     gap_cause: GapCause = "unknown"
     drop_since_ms: int = 0
     """When the shelf began to fall without a scan; 0 while it doesn't."""
     drop_gap_units: int = 0
-    """Book less shelf before that."""
+    """Book less shelf and watched backroom before that."""
     idle_days: int = 0
     """Closed days in a row on which nothing was issued while stock was on hand."""
     watches: list[Watch] = []
     """Sorted by kind."""
+    seen_backroom_units: int = 0
+    """As last looked at; 0 too where no sensor watches the backroom."""
 
 
 class WitnessGapChanged(msgspec.Struct, frozen=True, array_like=True, tag=50, kw_only=True):
@@ -78,7 +81,7 @@ class WitnessGapChanged(msgspec.Struct, frozen=True, array_like=True, tag=50, kw
     at_ms: int
     since_ms: int
     gap_units: int
-    """Shelf less book."""
+    """Shelf and watched backroom less book."""
     cause: GapCause
     """A guess, from what moved since both agreed."""
     decided_from: dict[str, int] = {}

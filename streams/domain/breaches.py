@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from streams.contracts.alerts import AlertEnded, AlertRaised, Severity
 from streams.contracts.events import BreachCleared, BreachOpened
 from streams.contracts.state import Breach, BreachKind, Level
-from streams.domain import expiry, kanban, kpis, needs, sensing, transfers, witnesses
+from streams.domain import areas, expiry, kanban, kpis, needs, sensing, transfers, witnesses
 from streams.domain.answers import answer
 from streams.domain.catalogue import Rules
 from streams.domain.issues import note_gap
@@ -46,13 +46,14 @@ def assess(store: Store, level: Level, rules: Rules) -> None:
         witnesses.look(store, level, rules)
     on_hand_units = level.on_hand_units
     if rules.lead_witness == "shelf" and level.sensed:
-        seen_units = sensing.shelf_units(level)
-        if seen_units is None:
+        seen_units = areas.seen_units(level)
+        if seen_units is not None:
+            on_hand_units = seen_units
+        elif areas.is_shelf_watched(level):
             note_gap(store, level, gap=True)
             kpis.note_sight(store, level, "unseen")
             _drop_pending(store, level)
             return
-        on_hand_units = seen_units
     held_units = level.reserved_units + level.quarantined_units + level.buffer_units
     available_units = on_hand_units - held_units
     if available_units <= 0 or level.gap_until_day < 0:
@@ -236,9 +237,11 @@ def _numbers(store: Store, level: Level, rules: Rules, available_units: int) -> 
         numbers["threshold_number"] = rules.threshold_number
     if rules.demand_milli_day:
         numbers["demand_milli_day"] = rules.demand_milli_day
-    seen_units = sensing.shelf_units(level)
-    if seen_units is not None:
-        numbers["shelf_units"] = seen_units
+    sight = areas.sight_of(level)
+    if sight.shelf_units is not None:
+        numbers["shelf_units"] = sight.shelf_units
+    if sight.backroom_units is not None:
+        numbers["backroom_units"] = sight.backroom_units
     return numbers
 
 

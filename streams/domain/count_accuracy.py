@@ -4,9 +4,8 @@ from typing import NamedTuple
 
 from streams.contracts.counts import CountLine, CountLineAnswered, CountRecord, SessionLineState
 from streams.contracts.state import SEPARATOR, Level
-from streams.domain import book, kpis
+from streams.domain import areas, book, kpis
 from streams.domain.catalogue import Rules
-from streams.domain.sensing import shelf_units
 from streams.domain.store import Store
 
 
@@ -90,7 +89,7 @@ def answer(
 ) -> None:
     """Tell the session how a line stands; of a blind one no number before it is counted."""
     level = store.levels.get((line.sku, line.site))
-    seen_units = shelf_units(level) if level is not None and not line.blind else None
+    seen_units = areas.seen_units(level) if level is not None and not line.blind else None
     told = comparison or Comparison(expected_units, 0, 0, {}, within=False)
     answered = CountLineAnswered(
         session_id=line.session_id,

@@ -16,10 +16,9 @@ from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.counts import CountLine, CountMove, SessionLineState
 from streams.contracts.ledger import scan_cause
 from streams.contracts.state import Level
-from streams.domain import book, lots
+from streams.domain import areas, book, lots
 from streams.domain.count_accuracy import Comparison, answer, compared, line_key, note_count
 from streams.domain.days import DAY_MS
-from streams.domain.sensing import shelf_units
 from streams.domain.store import Store
 
 MOVES_KEPT_MAX: Final = 64
@@ -173,7 +172,7 @@ def _open(store: Store, asked: CountLineInput) -> None:
 
 
 def _shelf_agrees(store: Store, level: Level) -> bool:
-    seen_units = shelf_units(level)
+    seen_units = areas.seen_units(level)
     if seen_units is None:
         return False
     return compared(store, level, level.on_hand_units, seen_units).within

@@ -2,7 +2,7 @@
 
 from streams.contracts.kpis import Kpi, KpisClosed
 from streams.contracts.state import Level
-from streams.domain import kpis, sensing
+from streams.domain import areas, kpis
 from streams.domain.book import average_cost_minor
 from streams.domain.catalogue import Rules
 from streams.domain.days import DAY_MS
@@ -30,7 +30,7 @@ def _closed(store: Store, level: Level, rules: Rules, kpi: Kpi) -> KpisClosed:
         demand_milli_day = round(forecast_units(demand) * MILLI)
     most, cost_minor = rules.max_units, average_cost_minor(store, level)
     excess_units = 0 if most is None else max(0, level.on_hand_units - most)
-    shelf_units = sensing.shelf_units(level)
+    seen_units = areas.seen_units(level)
     return KpisClosed(
         sku=level.sku,
         site=level.site,
@@ -43,5 +43,5 @@ def _closed(store: Store, level: Level, rules: Rules, kpi: Kpi) -> KpisClosed:
         excess_minor=excess_units * cost_minor,
         demand_milli_day=demand_milli_day,
         lost_milli=max(0, demand_milli_day) * kpi.sums.out_ms // DAY_MS,
-        shelf_units=-1 if shelf_units is None else shelf_units,
+        shelf_units=-1 if seen_units is None else seen_units,
     )

@@ -9,7 +9,7 @@ from typing import Final
 
 from ingest.frames import ReadingInput, StatusInput
 from streams.contracts.state import SEPARATOR, UNCOUNTED, Level, SensedChannel
-from streams.domain import blindness
+from streams.domain import areas, blindness
 from streams.domain.arithmetic import half_even
 from streams.domain.catalogue import Rules
 from streams.domain.load_cells import channel_settle_due_ms, settled_units, taken_units
@@ -57,6 +57,7 @@ def apply_reading(store: Store, reading: ReadingInput) -> None:
         and channel.cell is None
         and not (channel.blind or reading.historical or reading.settle_ms)
         and reading.kind != "tags"
+        and reading.backroom is channel.backroom
     ):
         channel.observed_at_ms = reading.observed_at_ms
         channel.seq = reading.seq
@@ -92,6 +93,9 @@ def _take_reading(store: Store, reading: ReadingInput, units: int, place: str) -
     wakes = channel.blind and not reading.historical
     changed = wakes or units != channel.units or (cell is not None and cell.pending_at_ms > 0)
     channel.units = units
+    if reading.backroom is not channel.backroom:  # the catalogue has put it elsewhere
+        channel.backroom = reading.backroom
+        changed = True
     if not reading.historical:
         _refresh(channel, reading, now_ms)
         channel.blind = False
@@ -110,6 +114,7 @@ def _begin_channel(
 ) -> None:
     now_ms = store.clock.now_ms
     seen = SensedChannel(name, units, reading.observed_at_ms, now_ms, seq=reading.seq)
+    seen.backroom = reading.backroom
     if reading.historical:  # nobody has seen the shelf as it is now
         seen.blind = True
     else:
@@ -215,33 +220,20 @@ def settle(store: Store, level: Level) -> None:
             _changed(store, level)
 
 
-def shelf_units(level: Level) -> int | None:
-    """Return what is on the shelf; None where that is not known.
-
-    It is not where a channel is blind, where there is none, or where only a beam sees something.
-    """
-    total_units, something = 0, False
-    for channel in level.sensed:
-        if channel.blind:
-            return None
-        if channel.units < 0:
-            something = True
-        else:
-            total_units += channel.units
-    if not level.sensed or (something and not total_units):
-        return None
-    return total_units
-
-
 def is_unknown(level: Level, rules: Rules) -> bool:
     """Tell whether the leading witness is a shelf that can't be seen at present."""
-    return rules.lead_witness == "shelf" and bool(level.sensed) and shelf_units(level) is None
+    if rules.lead_witness != "shelf" or areas.seen_units(level) is not None:
+        return False
+    return areas.is_shelf_watched(level)
 
 
 def leading_units(level: Level, rules: Rules) -> int:
-    """Return what is on hand by the leading witness; the book where the shelf is not seen."""
+    """Return what is on hand by the leading witness; the book where the shelf is not seen.
+
+    A watched backroom counts with its shelf.
+    """
     if rules.lead_witness == "shelf":
-        seen_units = shelf_units(level)
+        seen_units = areas.seen_units(level)
         if seen_units is not None:
             return seen_units
     return level.on_hand_units

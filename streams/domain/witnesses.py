@@ -1,5 +1,8 @@
 """The two witnesses of a level: what its book says, what its shelf shows, and what that means.
 
+Where sensors watch a backroom too, the book is compared with shelf and backroom together; what the
+shelf alone shows says when to refill it.
+
 Only levels whose policy watches them come here. A shelf that is not seen says nothing: while it is
 blind nothing opens, nothing clears, and a dwell begins anew afterwards.
 """
@@ -10,16 +13,15 @@ from streams.contracts.alerts import AlertEnded, AlertRaised, Severity
 from streams.contracts.events import BreachCleared, BreachOpened
 from streams.contracts.state import SEPARATOR, Level
 from streams.contracts.witnesses import (
-    UNSEEN,
     WITNESS,
-    GapCause,
     Watch,
-    WitnessGapChanged,
     WitnessKind,
     WitnessRecord,
 )
+from streams.domain import areas, witness_gaps
+from streams.domain.areas import Sight
 from streams.domain.catalogue import Rules
-from streams.domain.sensing import available_units, shelf_units
+from streams.domain.sensing import available_units
 from streams.domain.store import Store
 
 SEVERITY: Final[dict[WitnessKind, Severity]] = {
@@ -47,18 +49,12 @@ def look(store: Store, level: Level, rules: Rules) -> None:
     if record is None:
         record = WitnessRecord(sku=level.sku, site=level.site)
     store.witnesses.put(name, record)
-    seen_units = shelf_units(level)
-    if seen_units is None:
-        record.drop_since_ms = 0
-        record.seen_shelf_units = UNSEEN
-        if not record.gap_id:
-            record.gap_since_ms = 0
-    else:
-        _follow_drop(store, level, rules, record, seen_units)
-        _compare(store, level, rules, record, seen_units)
-        record.seen_shelf_units = seen_units
+    sight = areas.sight_of(level)
+    witness_gaps.follow_drop(store, level, rules, record, sight.units)
+    witness_gaps.compare(store, level, rules, record, sight)
+    witness_gaps.note_seen(record, sight)
     record.seen_book_units = level.on_hand_units
-    for judgement in _judgements(level, rules, record, seen_units):
+    for judgement in _judgements(level, rules, record, sight):
         _apply(store, level, rules, record, judgement)
     next_ms = _next_ms(record, rules)
     if next_ms:
@@ -95,7 +91,7 @@ def follow_policy(store: Store, sku: str, site: str) -> None:
         if watch.breach_id:
             _clear(store, level, rules, watch, 0)
     if record.gap_id:
-        _tell_gap(store, level, record, record.seen_shelf_units, "closed")
+        witness_gaps.tell_gap(store, level, record, areas.sight_of(level), "closed")
     store.witnesses.remove(name)
 
 
@@ -129,142 +125,57 @@ def _dwell_ms(kind: WitnessKind, rules: Rules) -> int:
     return rules.theft_window_ms if kind == "theft_like_drop" else rules.witness_dwell_ms
 
 
-def _follow_drop(
-    store: Store, level: Level, rules: Rules, record: WitnessRecord, seen_units: int
-) -> None:
-    """Remember how far book and shelf were apart before the shelf began to fall."""
-    if not rules.theft_drop_units or record.seen_shelf_units == UNSEEN:
-        record.drop_since_ms = 0
-        return
-    missing_units = _missing_units(level, record, seen_units)
-    if record.drop_since_ms:
-        late = store.now_ms - record.drop_since_ms > rules.theft_window_ms
-        if missing_units > 0 and not (late and not _watch(record, "theft_like_drop")):
-            return
-        record.drop_since_ms = 0
-    if seen_units < record.seen_shelf_units:
-        record.drop_since_ms = store.now_ms
-        record.drop_gap_units = record.seen_book_units - record.seen_shelf_units
-
-
-def _missing_units(level: Level, record: WitnessRecord, seen_units: int) -> int:
-    """Return what the shelf lost since its drop began that no scan speaks of."""
-    if not record.drop_since_ms:
-        return 0
-    return level.on_hand_units - seen_units - record.drop_gap_units
-
-
-def _compare(
-    store: Store, level: Level, rules: Rules, record: WitnessRecord, seen_units: int
-) -> None:
-    """Open, follow or close the gap between book and shelf."""
-    gap_units = seen_units - level.on_hand_units
-    if rules.refill_below_units:  # what is not on the shelf stands in the backroom
-        gap_units = max(0, gap_units)
-    watched = rules.witness_dwell_ms > 0
-    differs = watched and abs(gap_units) > (rules.count_tolerance_units or 0)
-    if not differs or record.agreed_shelf_units == UNSEEN:
-        record.agreed_book_units = level.on_hand_units
-        record.agreed_shelf_units = seen_units
-    if not differs:
-        record.gap_units, record.gap_since_ms = 0, 0
-        if record.gap_id:
-            _tell_gap(store, level, record, seen_units, "closed")
-            record.gap_id = ""
-        return
-    record.gap_units = gap_units
-    record.gap_since_ms = record.gap_since_ms or store.now_ms
-    cause = _cause(level, rules, record, seen_units)
-    if record.gap_id:
-        if cause != record.gap_cause:
-            record.gap_cause = cause
-            _tell_gap(store, level, record, seen_units, "open")
-    elif record.gap_since_ms + rules.witness_dwell_ms <= store.now_ms:
-        record.gap_id = store.next_id("gap", level.sku)
-        record.gap_cause = cause
-        _tell_gap(store, level, record, seen_units, "open")
-
-
-def _cause(level: Level, rules: Rules, record: WitnessRecord, seen_units: int) -> GapCause:
-    """Guess why they differ: by the scale's own doubts, then by which of them moved."""
-    cells = [channel.cell for channel in level.sensed if channel.cell is not None]
-    shelf_moved_units = seen_units - record.agreed_shelf_units
-    book_moved_units = level.on_hand_units - record.agreed_book_units
-    found: GapCause = "unknown"
-    if any(cell.foreign_parts for cell in cells):
-        found = "misplaced"
-    elif any(2 * abs(cell.offset_parts) >= cell.unit_parts > 0 for cell in cells):
-        found = "tare_drift"
-    elif record.gap_units > 0 and shelf_moved_units > 0:
-        found = "missed_receipt"
-    elif record.gap_units > 0 and book_moved_units < 0:
-        found = "mistaken_scan"
-    elif record.gap_units < 0 and _is_drop(level, rules, record, seen_units):
-        found = "theft"
-    elif record.gap_units < 0 and shelf_moved_units < 0:
-        found = "unscanned_sale"
-    elif record.gap_units < 0 and book_moved_units > 0:
-        found = "misplaced"
+def _judgements(level: Level, rules: Rules, record: WitnessRecord, sight: Sight) -> list[Judgement]:
+    """Return how the level stands to each kind; those that need what is not seen stay."""
+    found = [_dead_stock(level, rules, record)]
+    if sight.units is not None:
+        found += _compared(level, rules, sight, sight.units)
+    if sight.shelf_units is not None:
+        found.append(_shelf_gap(level, rules, sight, sight.shelf_units))
+    if sight.units is not None:
+        drop = witness_gaps.is_drop(level, rules, record, sight.units)
+        found.append(Judgement("theft_like_drop", rules.theft_drop_units, drop, not drop))
+    judged = {judgement.kind for judgement in found}
+    for watch in [watch for watch in record.watches if not watch.breach_id]:
+        if watch.kind not in judged:
+            record.watches.remove(watch)
     return found
 
 
-def _is_drop(level: Level, rules: Rules, record: WitnessRecord, seen_units: int) -> bool:
-    least_units = rules.theft_drop_units
-    return 0 < least_units < _missing_units(level, record, seen_units)
-
-
-def _tell_gap(
-    store: Store, level: Level, record: WitnessRecord, seen_units: int, state: str
-) -> None:
-    store.outbox.events.append(
-        WitnessGapChanged(
-            gap_id=record.gap_id,
-            sku=level.sku,
-            site=level.site,
-            state="open" if state == "open" else "closed",
-            at_ms=store.now_ms,
-            since_ms=record.gap_since_ms,
-            gap_units=record.gap_units,
-            cause=record.gap_cause,
-            decided_from={
-                "book_units": level.on_hand_units,
-                "shelf_units": seen_units,
-                "agreed_book_units": record.agreed_book_units,
-                "agreed_shelf_units": record.agreed_shelf_units,
-                "reference_version": store.clock.reference_version,
-            },
-        )
-    )
-
-
-def _judgements(
-    level: Level, rules: Rules, record: WitnessRecord, seen_units: int | None
-) -> list[Judgement]:
-    """Return how the level stands to each kind; those of a shelf that is not seen stay."""
-    book_units, days = level.on_hand_units, rules.dead_stock_days
+def _dead_stock(level: Level, rules: Rules, record: WitnessRecord) -> Judgement:
     issues = level.issued_units + level.issued_next_units
-    if issues > 0 or book_units <= 0:
+    if issues > 0 or level.on_hand_units <= 0:
         record.idle_days = 0
-    dead = 0 < days <= record.idle_days
-    found = [Judgement("dead_stock", 0, dead, not dead)]
-    if seen_units is None:
-        for watch in [watch for watch in record.watches if not watch.breach_id]:
-            record.watches.remove(watch)
-        return found
-    least_units = rules.refill_below_units
-    compared = rules.witness_dwell_ms > 0
-    phantom = compared and not least_units and seen_units == 0 < book_units
+    dead = 0 < rules.dead_stock_days <= record.idle_days
+    return Judgement("dead_stock", 0, dead, not dead)
+
+
+def _compared(level: Level, rules: Rules, sight: Sight, seen_units: int) -> list[Judgement]:
+    """Return how the book stands to all that is seen."""
+    book_units, compared = level.on_hand_units, rules.witness_dwell_ms > 0
+    whole = sight.backroom_units is not None or not rules.refill_below_units
     ghost = compared and book_units <= 0 < seen_units
-    bare = seen_units < least_units and seen_units < book_units
-    filled = seen_units >= least_units + rules.hysteresis_units or seen_units >= book_units
-    drop = _is_drop(level, rules, record, seen_units)
+    phantom = compared and whole and seen_units == 0 < book_units
     return [
-        *found,
         Judgement("ghost_stock", 0, ghost, not ghost),
         Judgement("phantom_stock", 0, phantom, not phantom),
-        Judgement("shelf_gap", least_units, bare, filled or not least_units),
-        Judgement("theft_like_drop", rules.theft_drop_units, drop, not drop),
     ]
+
+
+def _shelf_gap(level: Level, rules: Rules, sight: Sight, shelf_units: int) -> Judgement:
+    """Return whether the shelf is to be refilled; the backroom only says if there is anything."""
+    least_units = rules.refill_below_units
+    backroom_units = _backroom_units(level, sight, shelf_units)
+    bare = shelf_units < least_units and backroom_units > 0
+    filled = shelf_units >= least_units + rules.hysteresis_units or backroom_units <= 0
+    return Judgement("shelf_gap", least_units, bare, filled or not least_units)
+
+
+def _backroom_units(level: Level, sight: Sight, shelf_units: int) -> int:
+    """Return what sensors see in the backroom; where they don't, what the book has beside."""
+    if sight.backroom_units is not None:
+        return sight.backroom_units
+    return level.on_hand_units - shelf_units
 
 
 def _watch(record: WitnessRecord, kind: WitnessKind) -> Watch | None:
@@ -337,13 +248,16 @@ def _numbers(
     numbers = {"book_units": level.on_hand_units}
     if kind == "dead_stock":
         return {**numbers, "idle_days": record.idle_days, "dead_stock_days": rules.dead_stock_days}
-    seen_units = record.seen_shelf_units
-    numbers |= {"shelf_units": seen_units, "dwell_ms": _dwell_ms(kind, rules)}
+    sight = areas.sight_of(level)
+    numbers |= {**witness_gaps.seen_numbers(sight), "dwell_ms": _dwell_ms(kind, rules)}
     if kind == "theft_like_drop":
-        numbers["missing_units"] = _missing_units(level, record, seen_units)
+        numbers["missing_units"] = witness_gaps.missing_units_of(
+            level, record, witness_gaps.last_seen_units(record)
+        )
     if kind == "shelf_gap":
-        room_units = (rules.capacity_units or level.on_hand_units) - seen_units
-        numbers["backroom_units"] = level.on_hand_units - seen_units
+        shelf_units = numbers["shelf_units"]
+        numbers["backroom_units"] = _backroom_units(level, sight, shelf_units)
+        room_units = (rules.capacity_units or shelf_units + numbers["backroom_units"]) - shelf_units
         numbers["refill_units"] = max(1, min(room_units, numbers["backroom_units"]))
     return numbers
 

@@ -146,6 +146,7 @@ def _reading(draw: Random, _story: Story) -> InputItem:
         observed_at_ms=T0 + draw.randint(0, 500),
         historical=draw.random() < 0.2,
         report_interval_ms=draw.choice((0, 0, 50)),
+        backroom=draw.random() < (0.8 if channel == "1" else 0.1),
         **said,
     )
 

@@ -217,7 +217,8 @@ def test_readings_become_the_bytes_of_their_inputs(
     seen: list[tuple[str, int, int, bool, tuple[ReadingKind, Any]]],
 ) -> None:
     """Put together of a channel's own bytes and an event's, they are what the codec would make."""
-    watched = [Watched(one, one, location, 1_030_000, -7, 400, 80, 5_000, 60) for one in CHANNELS]
+    sizes = (1_030_000, -7, 400, 80, 5_000, 60)
+    watched = [Watched(one, one, location, *sizes, backroom=one == CHANNELS[0]) for one in CHANNELS]
     normaliser = Normaliser(
         FakeCatalog(channels={"scale-1": watched}), SourceClocks(), partition_count=4
     )
@@ -252,6 +253,7 @@ def test_readings_become_the_bytes_of_their_inputs(
                 settle_ms=5_000,
                 report_interval_ms=60,
                 tag_digests=digests,
+                backroom=channel == CHANNELS[0],
                 **about,
             )
         )

@@ -43,6 +43,7 @@ class Watched:
     settle_ms: int = 0
     report_interval_ms: int = 0
     valid_from_ms: int = 0
+    backroom: bool = False
 
 
 @dataclass(frozen=True)

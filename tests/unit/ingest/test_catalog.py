@@ -98,6 +98,17 @@ def test_the_weight_is_the_channels_or_the_articles() -> None:
         assert (inherited.unit_weight_mg, inherited.tare_g, inherited.location) == (5_000, 9, "A1")
 
 
+def test_a_channel_watches_the_shelf_unless_it_is_said_to_watch_the_backroom() -> None:
+    """It may be put elsewhere from a time on; `location` is only its place's name."""
+    channels = (
+        ChannelAssignment(channel="a", sku="BOLT", location="backroom"),
+        ChannelAssignment(channel="a", sku="BOLT", area="backroom", valid_from_ms=100),
+    )
+    catalog = applied(BOLT, Device(device="d", site="S", channels=channels))
+    found = [catalog.assignment("d", "a", at_ms) for at_ms in (99, 100)]
+    assert [one.backroom for one in found if one is not None] == [False, True]
+
+
 def test_a_gram_weighs_a_gram() -> None:
     """An article counted in grams needs no weight of a unit."""
     entry = applied(Sku(sku="APPLES", base_unit="g")).sku("APPLES")

@@ -68,6 +68,15 @@ def test_a_date_says_when_a_channel_changes() -> None:
     assert "no date" in fault
 
 
+def test_a_channel_watches_a_shelf_or_a_backroom() -> None:
+    """Another area is refused with its line, and what may be said instead."""
+    text = NETWORK.replace("tare_g: 100", "area: backroom")
+    assert catalog_of(text).devices[0].channels[0].area == "backroom"
+    (fault,) = faults(NETWORK.replace("tare_g: 100", "area: attic"))
+    assert fault.startswith("c.yaml:18: devices[0].channels[0].area: ")
+    assert "'shelf' or 'backroom'" in fault
+
+
 def test_all_faults_are_told_together_in_order() -> None:
     """Bad fields, bad durations and unknown sections of one file, by line."""
     text = (
@@ -122,7 +131,8 @@ CSV = {
         "sku,pack_units,unit_weight_mg,gtins\n0042,12,250000,4006381333931;14006381333938:12\n"
     ),
     "devices.csv": "device,site,kind\nscale-1,S1,scale\n",
-    "assignments.csv": "device,channel,location,sku\nscale-1,a,A1,0042\nscale-1,b,A2,0042\n",
+    "assignments.csv": "device,channel,location,area,sku\n"
+    "scale-1,a,A1,,0042\nscale-1,b,A2,backroom,0042\n",
     "policies.csv": "scope,site,min_units,max_units\nnetwork,,4,40\nsite,S1,5,\n",
     "channels.csv": "channel,url_variable\nduty,DUTY\nmail,file:/run/mail\n",
     "rules.csv": "rule,channels,sites,repeat_minutes\nall,duty;mail,S1,30\n",
@@ -142,6 +152,7 @@ def test_a_folder_of_csv_is_a_catalogue(tmp_path: Path) -> None:
     catalog = source.catalog
     assert [gtin.units for gtin in catalog.skus[0].gtins] == [1, 12]
     assert [assigned.channel for assigned in catalog.devices[0].channels] == ["a", "b"]
+    assert [assigned.area for assigned in catalog.devices[0].channels] == ["shelf", "backroom"]
     assert catalog.policies[1].max_units is None
     assert catalog.rules[0].channels == ("duty", "mail")
     assert catalog.rules[0].repeat_ms == 1_800_000

@@ -86,6 +86,7 @@ def test_a_reading_carries_what_its_channel_says() -> None:
         unit_depth_mm=80,
         settle_ms=5_000,
         report_interval_ms=60_000,
+        backroom=True,
     )
     made = _normalised(READINGS, reading(), FakeCatalog(channels={"scale-1": [watched]}))
     item = inputs_of(made)[0][1]
@@ -93,6 +94,7 @@ def test_a_reading_carries_what_its_channel_says() -> None:
     assert (item.location, item.unit_weight_mg, item.tare_g) == ("a1", 7, -3)
     assert (item.span_mm, item.unit_depth_mm, item.channel) == (400, 80, "a")
     assert (item.settle_ms, item.report_interval_ms, item.tag_digests) == (5_000, 60_000, b"")
+    assert item.backroom
 
 
 def test_tags_reach_the_fold_by_their_digests() -> None:

@@ -92,10 +92,13 @@ def reading(value: int, *, at_ms: int, site: str = SHOP, **more: Any) -> Reading
     return ReadingInput(site=site, value=value, observed_at_ms=at_ms, **{**fields, **more})
 
 
-def status(*, online: bool, site: str = SHOP, boot: str = "b1", sku: str = "") -> StatusInput:
-    """Return a status of `sensor-{site}`; with a SKU, for its one channel."""
+def status(
+    *, online: bool, site: str = SHOP, boot: str = "b1", sku: str = "", device: str = ""
+) -> StatusInput:
+    """Return a status of `sensor-{site}`, or a device; with a SKU, for its one channel."""
     channel = "0" if sku else ""
-    return StatusInput(f"sensor-{site}", site, online, boot, sku=sku, channel=channel)
+    device = device or f"sensor-{site}"
+    return StatusInput(device, site, online, boot, sku=sku, channel=channel)
 
 
 def opening(units: int, *, site: str = SHOP, cost_minor: int = 100, **more: Any) -> OpeningInput:

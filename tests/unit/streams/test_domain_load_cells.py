@@ -8,8 +8,8 @@ from ingest.frames import ReadingInput
 from streams.contracts.events import BreachOpened
 from streams.contracts.shelf import LoadCell
 from streams.contracts.state import SensedChannel
+from streams.domain.areas import seen_units
 from streams.domain.load_cells import CONFIDENCE_PCT_MIN, OFFSET_PARTS_MAX, confidence_pct
-from streams.domain.sensing import shelf_units
 from tests.unit.streams.builders import T0, Story, policy, reading
 
 UNIT_G = 300
@@ -52,7 +52,7 @@ class Scale:
     @property
     def units(self) -> int | None:
         """What the fold sees on the shelf."""
-        return shelf_units(self.story.level())
+        return seen_units(self.story.level())
 
     @property
     def channel(self) -> SensedChannel:
@@ -158,10 +158,10 @@ def test_fewer_than_none_corrects_a_count_that_was_too_high() -> None:
 def test_a_new_shelf_is_unknown_until_its_first_value_has_settled() -> None:
     """A hand may have been there."""
     story = Scale(0).story
-    assert shelf_units(story.level()) == 0
+    assert seen_units(story.level()) == 0
     fresh = Story().tell(Scale(0).weight(3 * UNIT_G))
-    assert shelf_units(fresh.level()) is None
-    assert shelf_units(fresh.wait(SETTLE_MS).level()) == 3
+    assert seen_units(fresh.level()) is None
+    assert seen_units(fresh.wait(SETTLE_MS).level()) == 3
 
 
 def test_another_tare_in_the_catalogue_begins_anew() -> None:
@@ -190,7 +190,7 @@ def test_a_distance_settles_too() -> None:
             ),
             after_ms=SECOND_MS,
         )
-        assert shelf_units(story.level()) == (5 if second >= 5 else None)
+        assert seen_units(story.level()) == (5 if second >= 5 else None)
 
 
 @pytest.mark.parametrize("lifts_g", [-3_100, -1_000, -640])

@@ -4,8 +4,9 @@ import msgspec
 
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import BreachCleared, BreachOpened, DeviceStatusChanged
+from streams.domain.areas import seen_units
 from streams.domain.devices import BATTERY_LOW_PCT, SILENCE_LONG_MS
-from streams.domain.sensing import shelf_units, units_of
+from streams.domain.sensing import units_of
 from tests.unit.streams.builders import (
     DONOR,
     HOUR_MS,
@@ -94,15 +95,15 @@ def test_a_reading_without_its_parameters_says_nothing() -> None:
 def test_the_newest_observed_reading_counts() -> None:
     """A late or buffered one never overwrites it."""
     story = Story().tell(reading(8, at_ms=T0 + 5), reading(9, at_ms=T0 + 1, historical=True))
-    assert shelf_units(story.level()) == 8
+    assert seen_units(story.level()) == 8
     story.tell(reading(7, at_ms=T0 + 6))
-    assert shelf_units(story.level()) == 7
+    assert seen_units(story.level()) == 7
 
 
 def test_a_shelf_is_the_sum_of_its_channels() -> None:
     """Channels stand in order of their names."""
     story = Story().tell(reading(3, at_ms=T0, channel="b"), reading(4, at_ms=T0, channel="a"))
-    assert shelf_units(story.level()) == 7
+    assert seen_units(story.level()) == 7
     assert [seen.channel[-1] for seen in story.level().sensed] == ["a", "b"]
 
 
@@ -134,7 +135,7 @@ def test_one_silent_channel_makes_a_shelf_unknown_though_the_other_reports() -> 
     story.tell(reading(9, at_ms=T0 + 50_000, channel="b", seq=2), after_ms=50_000)
     story.wait(10_000)
     assert [seen.blind for seen in story.level().sensed] == [True, False]
-    assert shelf_units(story.level()) is None
+    assert seen_units(story.level()) is None
     assert story.events(BreachOpened) == []
 
 
@@ -142,11 +143,11 @@ def test_a_device_s_last_will_blinds_its_channel() -> None:
     """Until it is back; the will of an older session says nothing."""
     story = Story().tell(reading(4, at_ms=T0, boot="b2"))
     story.tell(status(online=False, boot="b1", sku=SKU))
-    assert shelf_units(story.level()) == 4
+    assert seen_units(story.level()) == 4
     story.tell(status(online=False, boot="b2", sku=SKU))
-    assert shelf_units(story.level()) is None
+    assert seen_units(story.level()) is None
     story.tell(status(online=True, boot="b3", sku=SKU))
-    assert shelf_units(story.level()) == 4
+    assert seen_units(story.level()) == 4
 
 
 def test_a_silent_device_alerts_once_and_ends() -> None:
@@ -215,16 +216,16 @@ def test_a_device_that_reports_seldom_is_not_silent_after_a_minute() -> None:
     story = Story().tell(policy(lead_witness="shelf", blind_after_ms=60_000))
     story.tell(reading(20, at_ms=T0, report_interval_ms=3 * HOUR_MS))
     story.wait(3 * HOUR_MS + 59_999)
-    assert shelf_units(story.level()) == 20
+    assert seen_units(story.level()) == 20
     story.wait(1)
-    assert shelf_units(story.level()) is None
+    assert seen_units(story.level()) is None
 
 
 def test_a_buffered_reading_alone_does_not_show_the_shelf() -> None:
     """What stood there then is no sight of now; the first live reading is, in either order."""
     story = Story().tell(reading(8, at_ms=T0, historical=True))
-    assert shelf_units(story.level()) is None
+    assert seen_units(story.level()) is None
     story.tell(reading(6, at_ms=T0 + 1, seq=2))
-    assert shelf_units(story.level()) == 6
+    assert seen_units(story.level()) == 6
     other = Story().tell(reading(6, at_ms=T0 + 1, seq=2), reading(8, at_ms=T0, historical=True))
     assert other.level() == story.level()
