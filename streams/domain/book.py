@@ -61,9 +61,9 @@ def post(
     level.updated_at_ms = now_ms
     level.moment_unit_s += quantity_units * store.now_s  # all that key figures ask for
     sku, site = sku_site = level.sku, level.site
-    store.levels.dirty[sku_site] = None
-    calm = store.calm.get(sku_site)
-    if calm is None or not calm[0] <= after_units <= calm[1]:
+    entry = store.levels.entries[sku_site]
+    store.levels.change(entry)
+    if not entry.calm[0] <= after_units <= entry.calm[1]:
         store.touched[sku_site] = None
         if sku_site in store.counting:  # such a level is never calm
             store.counting[sku_site].append((effective_at_ms, quantity_units, cause))
@@ -208,7 +208,8 @@ def post_refused(store: Store, level: Level, scan: ScanInput, flag: str = REFUSE
 def issue_scan(store: Store, scan: ScanInput) -> None:
     """Book a sale, a pick or waste."""
     sku_site = scan.sku, scan.site
-    level = store.levels.cache.get(sku_site) or store.level(*sku_site)
+    entry = store.levels.entries.get(sku_site)
+    level = entry.record if entry is not None else store.level(*sku_site)
     quantity_units = scan.quantity_units
     flags, cost_minor = _NO_FLAGS, 0
     if quantity_units >= level.on_hand_units:  # only then is another cost than the average needed

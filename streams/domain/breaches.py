@@ -15,6 +15,7 @@ from streams.domain.answers import answer
 from streams.domain.catalogue import Rules
 from streams.domain.issues import note_gap
 from streams.domain.positions import position_units
+from streams.domain.records import NEVER_CALM
 from streams.domain.store import Store
 
 SEVERITY: Final[dict[BreachKind, Severity]] = {
@@ -40,7 +41,8 @@ class Judgement(NamedTuple):
 
 def assess(store: Store, level: Level, rules: Rules) -> None:
     """Open, clear and answer what a changed level calls for."""
-    store.calm.pop((level.sku, level.site), None)
+    entry = store.levels.entries[level.sku, level.site]
+    entry.calm = NEVER_CALM
     look_again(store, level, rules)
     if rules.is_watched:
         witnesses.look(store, level, rules)
@@ -66,7 +68,7 @@ def assess(store: Store, level: Level, rules: Rules) -> None:
         seen = rules.lead_witness == "shelf" and level.sensed
         followed = rules.is_watched or rules.replenishment == "kanban"
         if available_units > 0 and not (seen or followed):
-            store.calm[level.sku, level.site] = _calm_books(rules, held_units)
+            entry.calm = _calm_books(rules, held_units)
         return
     for judgement in judgements(rules, on_hand_units, available_units):
         _apply(store, level, rules, judgement, available_units)

@@ -166,7 +166,7 @@ def _open(store: Store, asked: CountLineInput) -> None:
         line.anchored_now_ms = known.anchored_now_ms
     store.count_lines.put(line_key(asked.sku, asked.site), line)
     store.counting[asked.sku, asked.site] = []
-    store.calm.pop((asked.sku, asked.site), None)
+    store.stir_level(asked.sku, asked.site)
     state: SessionLineState = "prefilled" if agrees and not asked.blind else "open"
     answer(store, line, state, expected_units=0 if asked.blind else level.on_hand_units)
 

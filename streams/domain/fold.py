@@ -46,12 +46,13 @@ from streams.domain import (
 from streams.domain.commands import apply_command, forget_answered
 from streams.domain.devices import apply_device_status, silence_due_ms, tell_long_silence
 from streams.domain.openings import apply_opening
+from streams.domain.records import RECORDS_CACHED_MAX
 from streams.domain.reference import apply_reference
 from streams.domain.restored import BUCKET, BlindAges
 from streams.domain.rounds import ROUND, begin_round, go_round, round_due_ms
 from streams.domain.scans import apply_scan
 from streams.domain.sensing import apply_channel_status, apply_reading
-from streams.domain.store import RECORDS_CACHED_MAX, Store, second_of
+from streams.domain.store import Store, second_of
 from streams.domain.timers import TimerKey
 from streams.domain.voids import forget_voided, voided_due_ms
 from streams.engine.fold import Changes
@@ -149,14 +150,14 @@ def _assess_touched(store: Store) -> None:
                 counts.follow(store, *sku_site)
             if sku_site in store.waiting:
                 order_queues.serve(store, *sku_site)
-            level = store.levels.cache.get(sku_site) or store.levels.get(sku_site)
+            level = store.levels.get(sku_site)
             if level is None:
                 continue
             rules = store.catalogue.cached_rules.get(sku_site) or store.rules(*sku_site)
             breaches.assess(store, level, rules)
             # each of its movements has to come by here
             if sku_site in store.counting or sku_site in store.waiting:
-                store.calm.pop(sku_site, None)
+                store.stir_level(*sku_site)
             if level.sensed or level.breaches:
                 due_ms = breaches.level_due_ms(level, rules)
                 if due_ms:

@@ -50,7 +50,7 @@ def note_gap(store: Store, level: Level, *, gap: bool) -> None:
         if level.gap_until_day < today - 1 or not level.gap_from_day:
             level.gap_from_day = today
         level.gap_until_day = LASTING
-    store.levels.dirty[level.sku, level.site] = None
+    store.levels.touch((level.sku, level.site))
 
 
 def close_day(level: Level, day: int) -> ClosedDay | None:

@@ -106,7 +106,7 @@ def _begin(store: Store, level: Level, kpi: Kpi) -> None:
     level.moment_unit_s = 0
     sku_site = level.sku, level.site
     store.kpis.touch(sku_site)
-    store.levels.dirty[sku_site] = None
+    store.levels.touch(sku_site)
 
 
 def _issued_units(level: Level) -> int:

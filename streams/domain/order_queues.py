@@ -94,7 +94,7 @@ def join(store: Store, name: str, line: OrderLine) -> bool:
     queue.waiting.insert(at, entry)
     store.order_queues.put(place, queue)
     store.waiting[place] = None
-    store.calm.pop(place, None)  # from now on, whatever moves there has to be looked at
+    store.stir_level(*place)  # from now on, whatever moves there has to be looked at
     serve(store, *place)
     if line.state == "waiting" and line.reserved_units == 0:
         level = store.level(*place)

@@ -73,7 +73,7 @@ def _look_at(store: Store, sku: str, day: int) -> int:
 
 def _close_day(store: Store, level: Level, day: int) -> None:
     closed = issues.close_day(level, day)
-    store.levels.dirty[level.sku, level.site] = None
+    store.levels.touch((level.sku, level.site))
     if closed is None:
         return
     witnesses.note_day(store, level, closed.units, level.issued_day - closed.day)

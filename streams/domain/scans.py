@@ -14,14 +14,15 @@ def apply_scan(store: Store, scan: ScanInput) -> None:
     """Book a scan that is new; a repeat changes nothing, one too old becomes a dead letter."""
     store.observed_at_ms = scan.observed_at_ms
     source = scan.source
-    lanes = store.sources.cache.get(source) or store.sources.get(source)
-    if lanes is None:
-        lanes = SourceLanes(source)
-        store.sources.put(source, lanes)
+    sources = store.sources
+    entry = sources.entries.get(source) or sources.fetch(source)
+    if entry is None:
+        entry = sources.put(source, SourceLanes(source))
     now_ms = store.clock.now_ms
-    admission = lanes.admit(scan.boot, scan.seq, historical=scan.historical, now_ms=now_ms)
+    admission = entry.record.admit(scan.boot, scan.seq, historical=scan.historical, now_ms=now_ms)
     if admission == "new":
-        store.sources.dirty[source] = None
+        if not entry.is_changed:
+            sources.change(entry)
         if not scan.serial or serials.admit(store, scan):
             _ACTIONS[scan.action](store, scan)
     elif admission == "too_old":
@@ -33,7 +34,7 @@ def _receive(store: Store, scan: ScanInput) -> None:
     book.receive_scan(store, scan)
     level = store.level(scan.sku, scan.site)
     book.note_served(store, place, needs.receive(store, level, scan.quantity_units))
-    sku_book = store.books.cache.get(scan.sku) or store.book(scan.sku)
+    sku_book = store.book(scan.sku)
     if sku_book.needs and store.rules(scan.sku, scan.site).cross_dock and scan.quantity_units > 0:
         cause = scan_cause(scan.source, scan.boot, scan.seq)
         crossdock.allot(store, level, scan.quantity_units, cause)

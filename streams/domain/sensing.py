@@ -70,7 +70,7 @@ def apply_reading(store: Store, reading: ReadingInput) -> None:
 def _take_reading(store: Store, reading: ReadingInput, units: int, place: str) -> None:
     """Look at everything that a reading may change."""
     sku_site = reading.sku, reading.site
-    level = store.levels.cache.get(sku_site) or store.level(*sku_site)
+    level = store.levels.get(sku_site) or store.level(*sku_site)
     name = f"{reading.source}/{reading.channel}"
     now_ms = store.clock.now_ms
     for channel in level.sensed:
@@ -103,10 +103,10 @@ def _take_reading(store: Store, reading: ReadingInput, units: int, place: str) -
             blindness.note_sensors(store, level, "offline")
     if changed:
         level.updated_at_ms = now_ms
-    if changed and (wakes or cell is not None or sku_site not in store.calm):
+    if changed and (wakes or cell is not None or not store.is_calm(sku_site)):
         store.touch_level(level)
     else:  # only fresher, or a count on a shelf that does not lead
-        store.levels.dirty[sku_site] = None
+        store.levels.touch(sku_site)
 
 
 def _begin_channel(

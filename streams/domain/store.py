@@ -1,13 +1,12 @@
 """What a fold of one partition holds: decoded records over the live state, timers, outputs.
 
-The engine's mapping is the truth between two drains. Decoded structs are cached by key, changed
-ones are remembered and encoded once a drain, and the oldest clean ones are dropped above a limit.
+The records of each kind are in `streams.domain.records`.
 """
 
 from bisect import insort
-from collections.abc import Callable, Hashable, Mapping
-from itertools import islice
-from typing import Any, Final, Generic, TypeVar
+from collections.abc import Callable, Mapping
+from sys import intern
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -47,110 +46,22 @@ from streams.contracts.witnesses import WITNESS, WitnessRecord
 from streams.domain.catalogue import Catalogue, Rules
 from streams.domain.days import day_of
 from streams.domain.outbox import Outbox
+from streams.domain.records import NEVER_CALM, Entry, Records
 from streams.domain.restored import RestoredLevels
 from streams.domain.shares import Shares
 from streams.domain.thresholds import overlaid
 from streams.domain.timers import Timers
 from streams.domain.windows import SourceLanes, decode_lanes, encode_lanes
 
-LEVELS_CACHED_MAX: Final = 1 << 16
-RECORDS_CACHED_MAX: Final = 1 << 14
-"""Decoded records of each other kind."""
+LEVELS_CACHED_MAX: Final = 1 << 18
+"""Decoded levels, some 500 bytes each: decoding one costs more than all else that a scan does."""
 SECONDS_UNTIL_2020: Final = 1_577_836_800
 
-KeyT = TypeVar("KeyT", bound=Hashable)
 StructT = TypeVar("StructT")
 
 _ENCODER = msgspec.msgpack.Encoder()
 _CLOCK_KEY: Final = key(CLOCK)
 _CLOCK_DECODER = msgspec.msgpack.Decoder(Clock)
-
-
-class Records(Generic[KeyT, StructT]):
-    """The state records of one kind, decoded on demand."""
-
-    def __init__(
-        self,
-        raw_key: Callable[[KeyT], bytes],
-        decode: Callable[[bytes], StructT],
-        *,
-        encode: Callable[[StructT], bytes] = _ENCODER.encode,
-        cached_max: int = RECORDS_CACHED_MAX,
-        forget: Callable[[StructT], None] | None = None,
-    ) -> None:
-        """Take how a key and a value look in the state; `cached_max` bounds clean structs.
-
-        `forget` is told of each struct that is dropped: nobody may hold a part of it any more.
-        """
-        self._raw_key = raw_key
-        self._decode = decode
-        self._encode = encode
-        self._cached_max = cached_max
-        self._forget = forget
-        self._state: Mapping[bytes, bytes] = {}
-        self.cache: dict[KeyT, StructT] = {}
-        """Decoded records; the hot path looks here before it calls `get`."""
-        self.dirty: dict[KeyT, None] = {}
-        """Keys of changed records, in the order in which they first changed."""
-        self._raw_keys: dict[KeyT, bytes] = {}
-
-    def load(self, state: Mapping[bytes, bytes]) -> None:
-        """Read from this live mapping from now on."""
-        self._state = state
-        self.cache.clear()
-        self.dirty.clear()
-        self._raw_keys.clear()
-
-    def get(self, record_key: KeyT) -> StructT | None:
-        """Return the record, or None; the struct is the fold's own and may be changed."""
-        found = self.cache.get(record_key)
-        if found is not None or record_key in self.dirty:
-            return found
-        value = self._state.get(self._raw_key(record_key))
-        if value is None:
-            return None
-        found = self.cache[record_key] = self._decode(value)
-        return found
-
-    def put(self, record_key: KeyT, record: StructT) -> None:
-        """Add a record."""
-        self.cache[record_key] = record
-        self.dirty[record_key] = None
-
-    def touch(self, record_key: KeyT) -> None:
-        """Say that the struct last returned for this key has changed."""
-        self.dirty[record_key] = None
-
-    def remove(self, record_key: KeyT) -> None:
-        """Delete a record."""
-        self.cache.pop(record_key, None)
-        self.dirty[record_key] = None
-
-    def drain(self, changes: dict[bytes, bytes | None]) -> None:
-        """Add the changed records to `changes`, forget that they changed, and shrink the cache."""
-        cache, raw_keys, encode = self.cache, self._raw_keys, self._encode
-        for record_key in self.dirty:
-            raw = raw_keys.get(record_key)
-            if raw is None:
-                raw = raw_keys[record_key] = self._raw_key(record_key)
-            record = cache.get(record_key)
-            changes[raw] = None if record is None else encode(record)
-        self.dirty.clear()
-        self.trim()
-
-    def trim(self) -> None:
-        """Drop the oldest structs above the limit; only while none is changed."""
-        dropped = _shrink(self.cache, self._cached_max)
-        if self._forget is not None:
-            for record in dropped:
-                self._forget(record)
-        _shrink(self._raw_keys, self._cached_max)
-
-
-def _shrink(cache: dict[Any, StructT], size_max: int) -> list[StructT]:
-    """Drop what stands first above the limit, and return it."""
-    excess = max(0, len(cache) - size_max)
-    return [cache.pop(oldest) for oldest in list(islice(cache, excess))]
 
 
 def second_of(at_ms: int) -> int:
@@ -179,6 +90,17 @@ def _records_of(kind: str, struct: type[StructT]) -> Records[str, StructT]:
     return Records(_named(kind), _decoder(struct))
 
 
+class Levels(Records[tuple[str, str], Level]):
+    """Levels by SKU and site. A million of them share the texts of few sites, and of their SKUs."""
+
+    def enter(
+        self, key: tuple[str, str], raw_key: bytes, record: Level
+    ) -> Entry[tuple[str, str], Level]:
+        """Keep a decoded level, with texts that others have too."""
+        shared = record.sku, record.site = intern(key[0]), intern(key[1])
+        return super().enter(shared, raw_key, record)
+
+
 class Store:
     """All that the fold of one partition knows."""
 
@@ -189,7 +111,7 @@ class Store:
         self.clock = Clock()
         self.observed_at_ms = 0
         """Device time of the input in hand; 0 for ticks, commands and the like."""
-        self.levels: Records[tuple[str, str], Level] = Records(
+        self.levels = Levels(
             _level_key,
             _decoder(Level),
             cached_max=LEVELS_CACHED_MAX,
@@ -214,11 +136,6 @@ class Store:
         self.outbox = Outbox(partition, partition_count)
         self.touched: dict[tuple[str, str], None] = {}
         """Levels to be assessed once the input in hand is applied, in the order touched."""
-        self.calm: dict[tuple[str, str], tuple[float, float]] = {}
-        """Least and greatest book with which a level as it is calls for nothing: a movement that
-        stays between them needs no assessment, nor does a count on a shelf that does not lead.
-        Known anew at every assessment, which whatever else changes a level or its rules asks for;
-        only an aid, it is no part of the state."""
         self.channels: dict[str, SensedChannel] = {}
         """Channels of decoded levels, by SKU, site and name; only an aid, no part of the state."""
         self.fresher: dict[str, None] = {}
@@ -267,7 +184,6 @@ class Store:
         self._clock_written = msgspec.structs.replace(self.clock)
         self.now_s = second_of(self.clock.now_ms)
         self.touched = {}
-        self.calm = {}
         self.channels = {}
         self.fresher = {}
         self.counting = {}
@@ -277,7 +193,7 @@ class Store:
 
     def level(self, sku: str, site: str) -> Level:
         """Return the level of a SKU at a site; a new one begins at zero."""
-        found = self.levels.cache.get((sku, site)) or self.levels.get((sku, site))
+        found = self.levels.get((sku, site))
         if found is not None:
             return found
         made = Level(sku=sku, site=site, updated_at_ms=self.clock.now_ms)
@@ -294,7 +210,7 @@ class Store:
 
     def book(self, sku: str) -> SkuBook:
         """Return the book of a SKU; a new one has no record yet."""
-        found = self.books.cache.get(sku) or self.books.get(sku)
+        found = self.books.get(sku)
         if found is None:
             found = SkuBook(sku=sku)
             self.books.put(sku, found)
@@ -308,13 +224,15 @@ class Store:
 
     def next_number(self, sku: str) -> int:
         """Return the running number of a SKU and count on."""
-        counter = self.numbers.cache.get(sku) or self.numbers.get(sku)
-        if counter is None:
-            counter = SkuNumber()
-            self.numbers.put(sku, counter)
+        numbers = self.numbers
+        entry = numbers.entries.get(sku) or numbers.fetch(sku)
+        if entry is None:
+            entry = numbers.put(sku, SkuNumber())
+        if not entry.is_changed:
+            numbers.change(entry)
+        counter = entry.record
         number = counter.next_number
         counter.next_number = number + 1
-        self.numbers.dirty[sku] = None
         return number
 
     def rules(self, sku: str, site: str) -> Rules:
@@ -333,14 +251,23 @@ class Store:
     def touch_level(self, level: Level) -> None:
         """Say that a level changed and has to be assessed."""
         sku_site = (level.sku, level.site)
-        self.levels.dirty[sku_site] = None
+        self.levels.touch(sku_site)
         self.touched[sku_site] = None
+
+    def is_calm(self, sku_site: tuple[str, str]) -> bool:
+        """Tell whether some books of a level are known to call for nothing."""
+        return self.levels.entries[sku_site].calm is not NEVER_CALM
+
+    def stir_level(self, sku: str, site: str) -> None:
+        """Forget that a level is calm: the next movement there has to be looked at."""
+        entry = self.levels.entries.get((sku, site))
+        if entry is not None:
+            entry.calm = NEVER_CALM
 
     def trim(self) -> None:
         """Drop the oldest decoded structs above each kind's limit; only while none is changed."""
         for records in self._all_records():
             records.trim()
-        _shrink(self.calm, LEVELS_CACHED_MAX)
 
     def drain_state(self) -> dict[bytes, bytes | None]:
         """Return the changed state records, and forget that they changed."""
@@ -350,11 +277,10 @@ class Store:
             changes[_CLOCK_KEY] = _ENCODER.encode(self.clock)
         for place in self.fresher:
             sku, site, _ = place.split(SEPARATOR, 2)
-            self.levels.dirty[sku, site] = None
+            self.levels.touch((sku, site))
         self.fresher.clear()
         for records in self._all_records():
             records.drain(changes)
-        _shrink(self.calm, LEVELS_CACHED_MAX)
         changes.update(self.catalogue.drain())
         return changes
 

@@ -10,7 +10,7 @@ from streams.contracts.events import (
     BarrierPassed,
 )
 from streams.contracts.state import COMMAND, AnsweredCommand, key
-from streams.domain.store import RECORDS_CACHED_MAX
+from streams.domain.records import RECORDS_CACHED_MAX
 from streams.stock import stock_spec
 from tests.unit.streams.builders import (
     DONOR,
@@ -72,4 +72,4 @@ def test_a_restore_does_not_hold_all_of_the_state_decoded() -> None:
     story.restore()
     store = story.fold._store
     assert len(store.timers) == 2 * RECORDS_CACHED_MAX + 5
-    assert len(store.commands.cache) == RECORDS_CACHED_MAX
+    assert len(store.commands.entries) == RECORDS_CACHED_MAX

@@ -79,9 +79,9 @@ def test_a_start_decodes_no_level() -> None:
     story = _watched()
     story.restore()
     store = story.fold._store
-    assert (len(store.levels.cache), len(store.timers)) == (0, 3)  # two buckets and the round
+    assert (len(store.levels.entries), len(store.timers)) == (0, 3)  # two buckets and the round
     story.wait(BUCKET_MS)
-    assert len(store.levels.cache) > 0
+    assert len(store.levels.entries) > 0
 
 
 def test_a_second_start_knows_nothing_of_the_first() -> None:
@@ -94,7 +94,7 @@ def test_a_second_start_knows_nothing_of_the_first() -> None:
     store = story.fold._store
     assert (list(store.waiting), list(store.counting)) == ([(SKU, SHOP)], [(SKU, SHOP)])
     story.fold.start({})
-    aids = (store.touched, store.calm, store.channels, store.fresher, store.skus)
+    aids = (store.touched, store.channels, store.fresher, store.skus)
     assert not any((*aids, store.waiting, store.counting))
 
 
