@@ -238,6 +238,12 @@ def _breach(event: BreachOpened) -> list[str]:
             f" {numbers['hysteresis_units']}, catalogue load {numbers.get('reference_version', 0)}"
         ),
     ]
+    if "flap_opens_max" in numbers:
+        lines.append(
+            f"flapping: its openings within {_span(numbers['flap_window_ms'])} were more than"
+            f" {numbers['flap_opens_max']}, so it is held open until it has stayed clear for so"
+            " long"
+        )
     if "stockout_in_minutes" in numbers:
         minutes = numbers["stockout_in_minutes"]
         lines.append(

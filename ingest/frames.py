@@ -271,6 +271,8 @@ class PolicyRecord(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False
     theft_drop_units: int | None = None
     theft_window_ms: int | None = None
     dead_stock_days: int | None = None
+    flap_opens_max: int | None = None
+    flap_window_ms: int | None = None
 
 
 ReferenceEntity = (

@@ -20,7 +20,17 @@ from streams.contracts.events import (
     NeedChanged,
     TransferChanged,
 )
-from streams.contracts.state import DEMAND, LEVEL, SKU, Level, SkuBook, decode, key, key_parts
+from streams.contracts.state import (
+    DEMAND,
+    LEVEL,
+    SKU,
+    Breach,
+    Level,
+    SkuBook,
+    decode,
+    key,
+    key_parts,
+)
 from streams.domain.catalogue import Catalogue
 from streams.domain.fold import StockFold
 from streams.domain.thresholds import overlaid
@@ -44,6 +54,8 @@ class LevelPreview(msgspec.Struct, kw_only=True):
     waits: list[str] = []
     """Kinds of those that open after their dwell, if nothing moves."""
     clears: list[str] = []
+    settles: list[str] = []
+    """Kinds of flapping breaches that clear after their window, if nothing moves."""
     transfers: list[str] = []
     """Transfers that are made, or whose state changes: state, quantity and way."""
     needs: list[str] = []
@@ -129,10 +141,17 @@ def _compare_pending(
             continue
         level = _LEVEL_DECODER.decode(value)
         was = decode(raw, before[raw]) if raw in before else None
-        known = {breach.kind for breach in was.breaches} if isinstance(was, Level) else set()
+        known = {b.kind: b for b in was.breaches} if isinstance(was, Level) else {}
         waits = [b.kind for b in level.breaches if not b.breach_id and b.kind not in known]
         if waits:
             _at(found, level.sku, level.site).waits = list(waits)
+        settles = [b.kind for b in level.breaches if _is_calm(b) and not _is_calm(known[b.kind])]
+        if settles:
+            _at(found, level.sku, level.site).settles = list(settles)
+
+
+def _is_calm(breach: Breach) -> bool:
+    return breach.calm_since_ms > 0
 
 
 def _take(found: dict[LevelKey, LevelPreview], event: object) -> None:

@@ -86,6 +86,7 @@ def preview_lines(row: LevelPreview) -> list[str]:
     for what, kinds in (("opens", row.opens), ("opens after its dwell", row.waits)):
         lines += [f"  {what}: {kind}" for kind in kinds]
     lines += [f"  clears: {kind}" for kind in row.clears]
+    lines += [f"  clears after its window: {kind}" for kind in row.settles]
     lines += [f"  transfer {text}" for text in row.transfers]
     lines += [f"  request {text}" for text in row.needs]
     return lines
@@ -93,13 +94,13 @@ def preview_lines(row: LevelPreview) -> list[str]:
 
 def summary(rows: list[LevelPreview], version: int) -> str:
     """Return how much changes in all."""
-    names = ("opens", "waits", "clears", "transfers", "needs")
+    names = ("opens", "waits", "clears", "settles", "transfers", "needs")
     counts = Counter({name: sum(len(getattr(row, name)) for row in rows) for name in names})
     return (
         f"version {version} would change the rules of {sum(1 for row in rows if row.rules)} levels,"
         f" open {counts['opens']} breaches at once and {counts['waits']} after their dwell,"
-        f" clear {counts['clears']}, change {counts['transfers']} transfers and"
-        f" {counts['needs']} requests; nothing was written"
+        f" clear {counts['clears']} and {counts['settles']} after their window, change"
+        f" {counts['transfers']} transfers and {counts['needs']} requests; nothing was written"
     )
 
 

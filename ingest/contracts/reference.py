@@ -54,6 +54,8 @@ CHANNELS_MAX: Final = 256
 """Of one device."""
 PROMOTIONS_MAX: Final = 4_096
 SERIALS_MAX: Final = 4_096
+FLAP_OPENS_MAX: Final = 16
+"""A level keeps so many times of a kind of breach."""
 ASSIGNMENTS_MAX: Final = 16_384
 """Versions of all channels of one device together."""
 
@@ -273,6 +275,11 @@ class Policy(ReferenceModel):
     theft_window_ms: DurationMs | None = None
     dead_stock_days: Annotated[int, Field(ge=0, le=3_660)] | None = None
     """Stock of which nothing was issued for so many days is told. 0 or said nowhere: never."""
+    flap_opens_max: Annotated[int, Field(ge=0, le=FLAP_OPENS_MAX)] | None = None
+    """A breach that opens more often within `flap_window_ms` flaps, and is held open
+    (docs/alerting.md). 0 or said nowhere: none is."""
+    flap_window_ms: DurationMs | None = None
+    """It clears once it has stayed clear for so long."""
 
     @model_validator(mode="after")
     def _scope_names(self) -> "Policy":

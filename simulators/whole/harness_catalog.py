@@ -178,6 +178,8 @@ def _entities(catalog: SimulatedCatalog, rng: Random) -> list[ReferenceEntity]:
         proposal_ttl_ms=rng.choice([1_500, 60_000]),
         transit_overdue_ms=rng.choice([2_000, 60_000]),
         buffer_units=0,
+        flap_opens_max=rng.choice([0, 1, 3]),
+        flap_window_ms=2_000,
     )
     return [
         NetworkRecord("simulation"),

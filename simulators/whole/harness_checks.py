@@ -151,6 +151,8 @@ class Checks:
                 _require(event.breach_id not in ids, "each breach id once", event)
                 opened[where] = event.breach_id
                 ids.add(event.breach_id)
+                if "flap_opens_max" in event.decided_from:
+                    self._system.count("breach held open for flapping")
             elif isinstance(event, BreachCleared):
                 where = (event.sku, event.site, event.kind)
                 _require(opened.pop(where, "") == event.breach_id, "clear follows open", event)

@@ -110,6 +110,18 @@ class Breach(msgspec.Struct, array_like=True, gc=False):
     """Donors whose transfer for this breach was rejected, cancelled or expired, sorted; the empty
     text stands for a closed replenishment request. They are not asked again while it is open."""
     opened_at_ms: int = 0
+    flapping: bool = False
+    """It opened too often: held open until it has stayed clear for the policy's window."""
+    calm_since_ms: int = 0
+    """Since when a flapping one has been clear; 0 while it is not, or nobody knows."""
+
+
+class RecentBreaches(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """When breaches of one kind last opened at one key: what a flap limit is judged by."""
+
+    kind: BreachKind
+    opened_at_ms: tuple[int, ...]
+    """Oldest first; no more than the policy's `flap_opens_max`, within its window."""
 
 
 class Level(msgspec.Struct, array_like=True, kw_only=True, gc=False):
@@ -161,6 +173,8 @@ class Level(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     moment_unit_s: int = 0
     """Units of the movements since the key figures were last summed, each times the second in which
     it came: see `streams.domain.kpis`."""
+    recent_breaches: tuple[RecentBreaches, ...] = ()
+    """Sorted by kind; empty where no policy limits flapping."""
 
 
 class Transfer(msgspec.Struct, array_like=True, kw_only=True, gc=False):

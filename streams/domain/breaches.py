@@ -1,7 +1,8 @@
 """Breaches: thresholds that stay crossed for their dwell; opened once, cleared once.
 
-A breach clears only when stock is back over the threshold by the hysteresis. While the leading
-witness is blind nothing opens and nothing clears, and a dwell begins anew afterwards.
+A breach clears only when stock is back over the threshold by the hysteresis; one that flaps, when
+it has stayed so (see `flapping`). While the leading witness is blind nothing opens and nothing
+clears, and a dwell begins anew afterwards.
 """
 
 from math import inf
@@ -10,7 +11,17 @@ from typing import Final, NamedTuple
 from streams.contracts.alerts import AlertEnded, AlertRaised, Severity
 from streams.contracts.events import BreachCleared, BreachOpened
 from streams.contracts.state import Breach, BreachKind, Level
-from streams.domain import areas, expiry, kanban, kpis, needs, sensing, transfers, witnesses
+from streams.domain import (
+    areas,
+    expiry,
+    flapping,
+    kanban,
+    kpis,
+    needs,
+    sensing,
+    transfers,
+    witnesses,
+)
 from streams.domain.answers import answer
 from streams.domain.catalogue import Rules
 from streams.domain.issues import note_gap
@@ -55,6 +66,7 @@ def assess(store: Store, level: Level, rules: Rules) -> None:
             note_gap(store, level, gap=True)
             kpis.note_sight(store, level, "unseen")
             _drop_pending(store, level)
+            flapping.lose_sight(store, level)
             return
     held_units = level.reserved_units + level.quarantined_units + level.buffer_units
     available_units = on_hand_units - held_units
@@ -95,6 +107,9 @@ def level_due_ms(level: Level, rules: Rules) -> int:
         if not breach.breach_id:
             opens_ms = breach.since_ms + rules.dwell_ms
             due_ms = min(due_ms, opens_ms) if due_ms else opens_ms
+        elif breach.calm_since_ms:
+            clears_ms = flapping.settled_at_ms(breach, rules)
+            due_ms = min(due_ms, clears_ms) if due_ms else clears_ms
     return due_ms
 
 
@@ -157,8 +172,11 @@ def _apply(
         level.breaches = tuple(sorted((*level.breaches, breach), key=lambda entry: entry.kind))
         store.levels.touch((level.sku, level.site))
     if breach.breach_id:
-        if judgement.recovered:
-            _clear(store, level, breach, judgement, available_units)
+        crossed, over = judgement.crossed, judgement.recovered
+        if breach.flapping:
+            over = flapping.settles(store, level, rules, breach, crossed=crossed, recovered=over)
+        if over:
+            _clear(store, level, rules, breach, judgement, available_units=available_units)
     elif not judgement.crossed:
         _remove(level, breach)
         store.levels.touch((level.sku, level.site))
@@ -177,6 +195,7 @@ def _open(
     breach.breach_id = store.next_id("breach", level.sku)
     breach.available_units = available_units
     breach.opened_at_ms = store.now_ms
+    flapping.note_opened(level, rules, breach)
     store.levels.touch((level.sku, level.site))
     position = position_units(level, rules)
     store.outbox.events.append(
@@ -191,7 +210,10 @@ def _open(
             position_units=position,
             threshold_units=breach.threshold_units,
             observed_at_ms=breach.observed_at_ms,
-            decided_from=_numbers(store, level, rules, available_units),
+            decided_from={
+                **_numbers(store, level, rules, available_units),
+                **flapping.limits(rules, breach),
+            },
         )
     )
     store.outbox.alert(
@@ -209,7 +231,9 @@ def _open(
                 "position_units": position,
                 "threshold_units": breach.threshold_units,
                 **_minutes_left(rules, available_units),
+                **flapping.limits(rules, breach),
             },
+            text="flapping: held open until it has stayed clear" if breach.flapping else "",
         ),
     )
 
@@ -248,9 +272,16 @@ def _numbers(store: Store, level: Level, rules: Rules, available_units: int) -> 
 
 
 def _clear(
-    store: Store, level: Level, breach: Breach, judgement: Judgement, available_units: int
+    store: Store,
+    level: Level,
+    rules: Rules,
+    breach: Breach,
+    judgement: Judgement,
+    *,
+    available_units: int,
 ) -> None:
     _remove(level, breach)
+    flapping.forget_old(level, rules, store.now_ms)
     store.levels.touch((level.sku, level.site))
     store.outbox.events.append(
         BreachCleared(

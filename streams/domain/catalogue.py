@@ -105,6 +105,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     theft_drop_units: int = 0
     theft_window_ms: int = 0
     dead_stock_days: int = 0
+    flap_opens_max: int = 0
+    """0: no breach is held open for opening too often."""
+    flap_window_ms: int = 0
     is_watched: bool = False
     """One of these is set: see `streams.domain.witnesses`."""
     threshold_number: int = 0

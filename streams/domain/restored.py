@@ -52,6 +52,13 @@ class _BreachTimes(msgspec.Struct, array_like=True, gc=False):
     kind: msgspec.Raw
     since_ms: int
     breach_id: str = ""
+    threshold_units: int = 0
+    available_units: int = 0
+    observed_at_ms: int = 0
+    refused_sites: msgspec.Raw = msgspec.Raw()
+    opened_at_ms: int = 0
+    flapping: bool = False
+    calm_since_ms: int = 0
 
 
 class _LevelTimes(msgspec.Struct, array_like=True, gc=False):
@@ -149,6 +156,8 @@ def _due_ms_least(times: _LevelTimes, ages: BlindAges) -> float:
         if cell is not None and cell.pending_at_ms:
             due_ms = min(due_ms, cell.pending_at_ms + cell.settle_ms)
     for breach in times.breaches:
-        if not breach.breach_id and breach.since_ms < due_ms:  # its dwell may be nothing
-            due_ms = breach.since_ms
+        if not breach.breach_id:
+            due_ms = min(due_ms, breach.since_ms)  # its dwell may be nothing
+        elif breach.calm_since_ms:
+            due_ms = min(due_ms, breach.calm_since_ms)  # so may its window
     return due_ms

@@ -67,4 +67,6 @@ def drawn_policy(draw: Random, sites: Sequence[str], skus: Sequence[str]) -> Pol
         theft_drop_units=draw.choice((None, 0, 2)),
         theft_window_ms=draw.choice((None, 50)),
         dead_stock_days=draw.choice((None, 0, 1, 2)),
+        flap_opens_max=draw.choice((None, None, 0, 1, 2)),
+        flap_window_ms=draw.choice((None, None, 0, 50, DAY_MS)),
     )

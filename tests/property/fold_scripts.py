@@ -45,6 +45,8 @@ SKUS: Final = ("milk", "tea")
 LOTS: Final = ("A", "B", "C")
 SERIALS: Final = ("S1", "S2", "S3", "S4")
 STEPS_MAX: Final = 120
+FLAP_OPENS_MAX: Final = 1
+FLAP_WINDOW_MS: Final = 400
 PACE_MS: Final = (0, 0, 1, 10, 40)
 LONG_PACE_MS: Final = (0, 1, 3_600_000, DAY_MS // 2, DAY_MS, DAY_MS)
 """Demand is learned over days; answers to commands and ended transfers are forgotten meanwhile."""
@@ -66,6 +68,8 @@ FIRST: Final[list[InputItem]] = [
             theft_drop_units=4,
             theft_window_ms=60,
             dead_stock_days=2,
+            flap_opens_max=FLAP_OPENS_MAX,
+            flap_window_ms=FLAP_WINDOW_MS,
         ),
     ),
     ReferenceInput(

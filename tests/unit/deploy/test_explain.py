@@ -17,7 +17,7 @@ from streams.contracts.events import (
 )
 from streams.domain.fold import StockFold
 from tests.property.fold_scripts import FIRST, LONG_PACE_MS, STEPS_MAX, run, script_of
-from tests.unit.streams.builders import SHOP, SKU, T0, WAREHOUSE, Story, opening, scan
+from tests.unit.streams.builders import SHOP, SKU, T0, WAREHOUSE, Story, opening, policy, scan
 from tests.unit.streams.demand_story import Shop
 
 
@@ -74,6 +74,16 @@ def test_a_breach_is_explained_with_the_threshold_behind_it(shop: Shop) -> None:
     assert behind == shop.story.events(ThresholdChanged)[-1].threshold_id
     assert f"threshold {breach.threshold_units} (computed: {behind})" in "\n".join(lines)
     assert lines[-1].startswith("cleared ")
+
+
+def test_a_flapping_breach_is_explained_by_its_limit() -> None:
+    """The others of its kind say nothing of a limit."""
+    limit = {"flap_opens_max": 1, "flap_window_ms": 60_000}
+    story = Story().tell(policy(autonomy="observe", **limit), opening(10))
+    story.tell(scan("sale", seq=1)).tell(scan("return", seq=2)).tell(scan("sale", seq=3))
+    told = "flapping: its openings within 1 min were more than 1, so it is held open until it has"
+    found = [told in "\n".join(explained([one])) for one in story.events(BreachOpened)]
+    assert found == [False, True]
 
 
 def test_transfers_and_requests_are_explained(shop: Shop) -> None:

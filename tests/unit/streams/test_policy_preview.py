@@ -1,9 +1,21 @@
 """A preview says what the load then does, and leaves everything as it was."""
 
+from typing import Any
+
 from ingest.frames import INPUT_FRAMES, NetworkRecord, PolicyRecord, ReferenceInput, SkuRecord
 from streams.contracts.events import BreachCleared, BreachOpened, NeedChanged, TransferChanged
 from streams.policy_preview import LevelPreview, preview
-from tests.unit.streams.builders import DONOR, SHOP, SKU, Story, lane, opening, policy, reference
+from tests.unit.streams.builders import (
+    DONOR,
+    SHOP,
+    SKU,
+    Story,
+    lane,
+    opening,
+    policy,
+    reference,
+    scan,
+)
 
 
 def previewed(story: Story, *policies: PolicyRecord) -> dict[str, LevelPreview]:
@@ -74,3 +86,19 @@ def test_nothing_changes_nothing() -> None:
     """The same policy again gives no row."""
     same = PolicyRecord(scope="network", min_units=10, autonomy="suggest")
     assert previewed(stocked(), same) == {}
+
+
+def test_a_flapping_breach_is_told_as_settling() -> None:
+    """It clears a window after the load; without the limit, at once."""
+    flapping: dict[str, Any] = {"min_units": 10, "flap_opens_max": 1, "flap_window_ms": 60_000}
+    story = stocked().tell(reference(PolicyRecord("site", site=SHOP, **flapping)))
+    for number in range(2):
+        story.tell(scan("sale", 4, seq=2 * number), after_ms=1)
+        if not number:
+            story.tell(scan("return", 4, seq=1), after_ms=1)
+    lowered = PolicyRecord("site", site=SHOP, **{**flapping, "min_units": 5})
+    row = previewed(story, lowered)[SHOP]
+    assert (row.clears, row.settles) == ([], ["low_stock"])
+    unlimited = PolicyRecord("site", site=SHOP, min_units=5)
+    row = previewed(story, unlimited)[SHOP]
+    assert (row.clears, row.settles) == (["low_stock"], [])

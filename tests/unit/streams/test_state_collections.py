@@ -4,7 +4,7 @@ import gc
 
 import msgspec
 
-from streams.contracts.state import Breach, Level, SensedChannel
+from streams.contracts.state import Breach, Level, RecentBreaches, SensedChannel
 
 
 def _decoded(level: Level) -> Level:
@@ -19,18 +19,20 @@ def test_the_garbage_collector_forgets_a_decoded_level() -> None:
             site="shop-01",
             sensed=(SensedChannel("shelf/1", 4, 1, 1),),
             imports=("opening",),
+            recent_breaches=(RecentBreaches("low_stock", (1, 2)),),
         )
     )
     gc.collect()
     held = (level, level.sensed, *level.sensed, level.breaches, level.imports)
+    held = (*held, level.recent_breaches, *level.recent_breaches)
     assert [part for part in held if gc.is_tracked(part)] == []
 
 
 def test_a_level_at_rest_has_no_collections_of_its_own() -> None:
     """Levels without sensors, breaches and imports share one empty tuple."""
     level, other = (_decoded(Level(sku=sku, site="shop-01")) for sku in ("TEA", "RICE"))
-    collections = (level.breaches, level.sensed, level.imports, other.breaches)
-    assert len({id(one) for one in collections}) == 1
+    of_one = (level.breaches, level.sensed, level.imports, level.recent_breaches)
+    assert len({id(one) for one in (*of_one, other.breaches)}) == 1
 
 
 def test_a_levels_record_is_read_as_it_was_written() -> None:
