@@ -6,7 +6,6 @@ order received, the done prefix only, as MQTT 5 wants its acknowledgements.
 """
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -80,6 +79,15 @@ class Batch:
     newest: InFlight | None = None
     """The last of `messages`."""
 
+    def take(self, pieces: list[Any], count: int, message: InFlight | None) -> None:
+        """Add so many items of a message."""
+        if self.newest is not message and message is not None:
+            self.newest = message
+            self.messages.append(message)
+            message.parts += 1
+        self.pieces += pieces
+        self.count += count
+
     def pack(self, items_max: int) -> bool:
         """Pack the items that wait; tell whether the frame is full."""
         self.body += packed(self.pieces)
@@ -117,32 +125,41 @@ class FrameBatcher:
 
     def add(
         self,
-        placed: Iterable[Placed],
+        placed: Placed,
+        item_pieces: int,
         message: InFlight | None,
         at_ms: int,
         received_at_ms: int,
-    ) -> None:
-        """Add inputs; `message` is what they came from, if that waits for an acknowledgement.
+    ) -> int:
+        """Add inputs, and return how many they are.
 
         Args:
-            placed: Partitions and inputs.
-            message: Counted once a frame, however many of its inputs the frame holds.
+            placed: The inputs, by partition.
+            item_pieces: How many pieces each of them is.
+            message: What they came from, if that waits for an acknowledgement. Counted once a
+                frame, however many of its inputs the frame holds.
             at_ms: Now, by the clock that measures ages.
             received_at_ms: The installation's time.
         """
-        batches, items_max = self._open, self._items_max
-        for partition, pieces in placed:
+        batches, items_max, added = self._open, self._items_max, 0
+        for partition, pieces in placed.items():
+            count = len(pieces) // item_pieces
+            added += count
             batch = batches.get(partition)
             if batch is None:
                 batch = self._opened(partition, at_ms, received_at_ms)
-            batch.pieces += pieces
-            batch.count += 1
-            if batch.newest is not message and message is not None:
-                batch.newest = message
-                batch.messages.append(message)
-                message.parts += 1
+            while batch.count + count > items_max:
+                room = items_max - batch.count
+                batch.take(pieces[: room * item_pieces], room, message)
+                batch.pack(items_max)
+                self._sealed.append(batch)
+                del pieces[: room * item_pieces]
+                count -= room
+                batch = self._opened(partition, at_ms, received_at_ms)
+            batch.take(pieces, count, message)
             if batch.count >= batch.pack_at and batch.pack(items_max):
                 self._sealed.append(batches.pop(partition))
+        return added
 
     def _opened(self, partition: int, at_ms: int, received_at_ms: int) -> Batch:
         pack_at = min(PACKED_ITEMS_MAX, self._items_max)

@@ -212,12 +212,12 @@ class Bridge:
         self, topic: str, payload: bytes, token: int, at_ms: int, received_at_ms: int
     ) -> None:
         made = self._normaliser.normalise(topic, payload, received_at_ms)
-        route, ranges, items = made.route, made.ranges, made.items
+        route, ranges = made.route, made.ranges
         told = route.accepted_topic if route is not None and ranges else ""
         message = self._ledger.opened(token, told, ranges)
-        if items:
-            self._batcher.add(items, message, at_ms, received_at_ms)
-            self.counts.items += len(items)
+        self.counts.items += self._batcher.add(
+            made.placed, made.item_pieces, message, at_ms, received_at_ms
+        )
         if made.rejected:
             self._bury_all(made, topic, message, at_ms, received_at_ms)
 
@@ -256,9 +256,9 @@ class Bridge:
         (driven_ms, message), self._tick = self._tick, None
         if self._router.index != 0:
             return
-        tick = (TickInput(driven_ms),)
         partitions = range(self._partition_count)
-        self._batcher.add([(one, tick) for one in partitions], message, at_ms, driven_ms)
+        ticks = {partition: [TickInput(driven_ms)] for partition in partitions}
+        self._batcher.add(ticks, 1, message, at_ms, driven_ms)
         for partition in partitions:
             for topic in (PLANS.name, ALERT_INPUTS.name):
                 message.parts += 1
@@ -346,8 +346,9 @@ class Bridge:
         received_at_ms = self._driven_ms if self._driven else self._now_ms()
         for topic, raw in self._unknown.known_now(known, at_ms):
             made = self._normaliser.normalise(topic, raw, received_at_ms)
-            self._batcher.add(made.items, None, at_ms, received_at_ms)
-            self.counts.items += len(made.items)
+            self.counts.items += self._batcher.add(
+                made.placed, made.item_pieces, None, at_ms, received_at_ms
+            )
             self._bury_all(made, topic, None, at_ms, received_at_ms)
             self.counts.recovered += 1
 

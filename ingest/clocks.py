@@ -29,28 +29,36 @@ _UNKNOWN: Final = 2**62
 class SourceClock:
     """The lowest delays of one source; `offset_ms` is what they say, 0 while they are too few.
 
-    Of a live event the caller counts `samples`, and tells its delay only where it may matter: it is
-    below `second`, or arrived at `look_at_ms` or later. Most events are neither.
+    `shift_ms` is the part of it that is corrected: all, or 0 within the tolerance.
+
+    A delay matters only where it is below `second`, or came at `look_at_ms` or later, or is one of
+    the first `CLOCK_SAMPLES_MIN`. Most are none of these.
     """
 
-    __slots__ = ("before", "look_at_ms", "lowest", "offset_ms", "samples", "second", "window_ms")
+    __slots__ = (
+        "before",
+        "look_at_ms",
+        "lowest",
+        "offset_ms",
+        "samples",
+        "second",
+        "shift_ms",
+        "tolerance_ms",
+        "window_ms",
+    )
 
-    def __init__(self, received_at_ms: int) -> None:
+    def __init__(self, received_at_ms: int, tolerance_ms: int) -> None:
         """Begin to watch a source when its first event arrives."""
         self.window_ms = received_at_ms
         self.look_at_ms = received_at_ms + CLOCK_SPAN_MS_MIN
         """From then on an event is looked at though its delay is no low one."""
         self.samples = 0
         self.offset_ms = 0
+        self.shift_ms = 0
+        self.tolerance_ms = tolerance_ms
         self.before = _UNKNOWN
         self.lowest = _UNKNOWN
         self.second = _UNKNOWN
-
-    def look_from_ms(self, received_at_ms: int) -> int:
-        """Return from when on an event that arrives now must be observed to be looked at."""
-        if received_at_ms >= self.look_at_ms:
-            return 0
-        return received_at_ms - self.second + 1
 
     def observe(self, delay_ms: int, received_at_ms: int) -> None:
         """Learn from the delay of an event that arrived at `received_at_ms`."""
@@ -67,6 +75,7 @@ class SourceClock:
         if known and self.samples >= CLOCK_SAMPLES_MIN:
             offset_ms = min(self.before, self.second)
             self.offset_ms = 0 if offset_ms == _UNKNOWN else offset_ms
+            self.shift_ms = self.offset_ms if abs(self.offset_ms) > self.tolerance_ms else 0
             self.look_at_ms = self.window_ms + CLOCK_WINDOW_MS
 
 
@@ -86,30 +95,31 @@ class SourceClocks:
 
         In wall time the result is never later than `received_at_ms`.
         """
-        delays = self.source(source, received_at_ms)
+        delays = self._sources.get(source) or self._added(source, received_at_ms)
         if received_at_ms and not historical:
             delays.samples += 1
             delay_ms = received_at_ms - observed_at_ms
             if delay_ms < delays.second or received_at_ms >= delays.look_at_ms:
                 delays.observe(delay_ms, received_at_ms)
-        if delays.offset_ms:
-            observed_at_ms = self.shifted_ms(observed_at_ms, delays.offset_ms)
+        if delays.shift_ms:
+            observed_at_ms = max(0, observed_at_ms + delays.shift_ms)
         return min(observed_at_ms, self.latest_ms(received_at_ms))
-
-    def source(self, source: str, received_at_ms: int) -> SourceClock:
-        """Return the clock of a source, which begins to be watched now where it is new."""
-        clock = self._sources.get(source)
-        return clock if clock is not None else self._added(source, received_at_ms)
-
-    def shifted_ms(self, observed_at_ms: int, offset_ms: int) -> int:
-        """Return an observation time corrected by an offset that is more than tolerance."""
-        if abs(offset_ms) <= self._tolerance_ms:
-            return observed_at_ms
-        return max(0, observed_at_ms + offset_ms)
 
     def latest_ms(self, received_at_ms: int) -> int:
         """Return the time that no observation of an event is later than; in driven time any is."""
         return _UNKNOWN if self._driven else received_at_ms
+
+    def known(self, source: str, received_at_ms: int) -> tuple[int, int]:
+        """Return a time, and the shift of an event that arrives now and was observed before it.
+
+        Such an event is no news of its clock: `corrected_ms` would only add the shift, in
+        milliseconds, and keep the result between 0 and `latest_ms`. A batch has many of them, and
+        they need no call.
+        """
+        clock = self._sources.get(source) or self._added(source, received_at_ms)
+        if clock.samples < CLOCK_SAMPLES_MIN or received_at_ms >= clock.look_at_ms:
+            return 0, 0
+        return received_at_ms - clock.second + 1, clock.shift_ms
 
     def offset_ms(self, source: str) -> int:
         """Return how late a source's clock runs, in milliseconds; negative where it is ahead."""
@@ -127,5 +137,5 @@ class SourceClocks:
     def _added(self, source: str, received_at_ms: int) -> SourceClock:
         if len(self._sources) >= CLOCK_SOURCES_MAX:
             del self._sources[next(iter(self._sources))]
-        delays = self._sources[source] = SourceClock(received_at_ms)
+        delays = self._sources[source] = SourceClock(received_at_ms, self._tolerance_ms)
         return delays

@@ -16,6 +16,7 @@ from ingest import wire
 from ingest.clocks import SourceClocks
 from ingest.contracts.events import BATCH_EVENTS_MAX, PAYLOAD_BYTES_MAX, DeadLetterReason
 from ingest.contracts.topics import MQTT_ROOT, mqtt_topic
+from ingest.packing import READING_PIECES
 from ingest.ports import CatalogView
 from ingest.resolve import Placed, Refused, Resolver, Route
 
@@ -25,8 +26,8 @@ _TOPIC_LEVELS: Final = 5
 
 Range = tuple[str, int, int]
 """Boot, first and last sequence number, both included."""
-_Kind = tuple[Callable[[bytes], Any], Callable[[Any, Route, int, list[Placed]], list[Refused]]]
-"""Decoder and resolver of one leaf; they agree on the event's type."""
+_Kind = tuple[Callable[[bytes], Any], Callable[[Any, Route, int, Placed], list[Refused]], int]
+"""Decoder and resolver of one leaf, which agree on the event's type, and the pieces of an input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,10 @@ class Normalised(msgspec.Struct, eq=False, gc=False):
     """What became of one message."""
 
     route: Route | None
-    items: list[Placed] = []
-    """Inputs, in pieces, with their partitions, in the order sent."""
+    placed: Placed = {}
+    """Its inputs."""
+    item_pieces: int = 1
+    """How many pieces each of them is."""
     rejected: list[Rejected] = []
     ranges: list[Range] = []
     """Numbers of all its events, refused ones too as far as they could be read."""
@@ -59,9 +62,9 @@ class Normaliser:
         self._routes: dict[str, Route] = {}
         self._routes_version = -1
         self._kinds: dict[str, _Kind] = {
-            "readings": (wire.READINGS.decode, resolver.readings),
-            "scans": (wire.SCANS.decode, resolver.scans),
-            "status": (wire.STATUSES.decode, resolver.statuses),
+            "readings": (wire.READINGS.decode, resolver.readings, READING_PIECES),
+            "scans": (wire.SCANS.decode, resolver.scans, 1),
+            "status": (wire.STATUSES.decode, resolver.statuses, 1),
         }
 
     def normalise(self, topic: str, payload: bytes, received_at_ms: int) -> Normalised:
@@ -76,21 +79,25 @@ class Normaliser:
         route = self.route(topic)
         if route is None or not route.known or len(payload) > PAYLOAD_BYTES_MAX:
             return _refused_whole(route, topic, payload)
-        decode, resolve = self._kinds[route.leaf]
+        decode, resolve, item_pieces = self._kinds[route.leaf]
         try:
             decoded = decode(payload)
         except wire.REFUSALS:
             return self._one_by_one(route, payload, received_at_ms)
         if type(decoded) is not list:
-            items: list[Placed] = []
-            refused = resolve((decoded,), route, received_at_ms, items)
+            placed: Placed = {}
+            refused = resolve((decoded,), route, received_at_ms, placed)
             rejected = [Rejected(one[1], one[2], payload) for one in refused] if refused else []
             if route.leaf == "status":
-                return Normalised(route, items, rejected, [])
-            return Normalised(route, items, rejected, [(decoded.boot, decoded.seq, decoded.seq)])
+                return Normalised(route, placed, item_pieces, rejected, [])
+            numbers = (decoded.boot, decoded.seq, decoded.seq)
+            return Normalised(route, placed, item_pieces, rejected, [numbers])
         if 0 < len(decoded) <= BATCH_EVENTS_MAX:
-            return self._taken(route, decoded, payload, received_at_ms)
-        return Normalised(route, [], [_batch_refusal(len(decoded), payload)], _numbers(payload))
+            out = Normalised(route, {}, item_pieces)
+            self._take(out, route, decoded, payload, received_at_ms)
+            return out
+        refusal = _batch_refusal(len(decoded), payload)
+        return Normalised(route, {}, item_pieces, [refusal], _numbers(payload))
 
     def route(self, topic: str) -> Route | None:
         """Return what a topic name says; None where it is not one of ours."""
@@ -118,18 +125,16 @@ class Normaliser:
         known = self._catalog.device(site, device) is not None
         return Route(site, device, leaf, known, mqtt_topic(site, device, "accepted"))
 
-    def _taken(
-        self, route: Route, events: list[Any], payload: bytes, received_at_ms: int
-    ) -> Normalised:
-        _, resolve = self._kinds[route.leaf]
-        items: list[Placed] = []
-        rejected: list[Rejected] = []
-        refused = resolve(events, route, received_at_ms, items)
+    def _take(
+        self, out: Normalised, route: Route, events: list[Any], payload: bytes, received_at_ms: int
+    ) -> None:
+        _, resolve, _ = self._kinds[route.leaf]
+        refused = resolve(events, route, received_at_ms, out.placed)
         if refused:
             raws = wire.CUTS.decode(payload)
-            rejected = [Rejected(one[1], one[2], bytes(raws[one[0]])) for one in refused]
-        ranges = _ranges(events) if route.leaf != "status" else []
-        return Normalised(route, items, rejected, ranges)
+            out.rejected += [Rejected(one[1], one[2], bytes(raws[one[0]])) for one in refused]
+        if route.leaf != "status":
+            out.ranges += _ranges(events)
 
     def _one_by_one(self, route: Route, payload: bytes, received_at_ms: int) -> Normalised:
         """Take what can be taken of a payload that was refused as a whole."""
@@ -140,9 +145,9 @@ class Normaliser:
         else:
             if len(raws) > BATCH_EVENTS_MAX:
                 refusal = _batch_refusal(len(raws), payload)
-                return Normalised(route, [], [refusal], _numbers(payload))
-        out = Normalised(route)
-        decode, _ = self._kinds[route.leaf]
+                return Normalised(route, {}, 1, [refusal], _numbers(payload))
+        decode, _, item_pieces = self._kinds[route.leaf]
+        out = Normalised(route, {}, item_pieces)
         for raw in raws:
             try:
                 event = decode(raw)
@@ -153,10 +158,7 @@ class Normaliser:
                 out.rejected.append(Rejected(reason, detail, raw))
                 out.ranges.extend(_numbers(raw))
             else:
-                one = self._taken(route, [event], b"[" + raw + b"]", received_at_ms)
-                out.items.extend(one.items)
-                out.rejected.extend(one.rejected)
-                out.ranges.extend(one.ranges)
+                self._take(out, route, [event], b"[" + raw + b"]", received_at_ms)
         return out
 
 

@@ -19,8 +19,8 @@ _SHORT_ARRAY: Final = 16
 """msgpack tells the length of an array of fewer items in its first byte, else in two more."""
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
 _HEAD: Final = bytes([FRAME_VERSION])
-Pieces = tuple[Any, ...]
-"""Values whose msgpack, one after the other, is an item's."""
+READING_PIECES: Final = 8
+"""Of a reading: its head, six values of the event's own, its tail. Any other item is one piece."""
 
 
 def packed(pieces: Sequence[Any]) -> bytes:

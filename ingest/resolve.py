@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Any
 
 from msgspec import Raw
 
@@ -16,12 +17,12 @@ from ingest.frames import (
     ScanInput,
     StatusInput,
 )
-from ingest.packing import Pieces, reading_head, reading_tail
+from ingest.packing import reading_head, reading_tail
 from ingest.partitions import partition_of
 from ingest.ports import Assignment, CatalogView
 
-Placed = tuple[int, Pieces]
-"""Partition and the pieces of an input."""
+Placed = dict[int, list[Any]]
+"""Inputs in pieces (`ingest.packing`), in the order sent, by partition."""
 Refusal = tuple[DeadLetterReason, str]
 """Reason and detail."""
 Refused = tuple[int, DeadLetterReason, str]
@@ -86,34 +87,32 @@ class Resolver:
         events: Sequence[wire.AnyReading],
         route: Route,
         received_at_ms: int,
-        out: list[Placed],
+        out: Placed,
     ) -> list[Refused]:
         """Add the inputs of one message's readings to `out`; return those that have none.
 
         One loop with everything in it: a call an event for each of its steps would cost as much
         again as the steps.
         """
-        device, watching = route.device, route.watching
-        clock = self._clocks.source(device, received_at_ms)
-        latest_ms = self._clocks.latest_ms(received_at_ms)
-        timed, offset_ms = received_at_ms > 0, clock.offset_ms
-        look_from_ms = clock.look_from_ms(received_at_ms)
+        device, watching, clocks = route.device, route.watching, self._clocks
+        latest_ms = clocks.latest_ms(received_at_ms)
+        known_before_ms, shift_ms = clocks.known(device, received_at_ms)
         refused: list[Refused] = []
         for place, event in enumerate(events):
             if event.source != device:
                 refused.append((place, *_wrong_identity(event.source, device)))
                 continue
             observed_at_ms, historical = event.observed_at_ms, event.historical
-            if timed and not historical:
-                clock.samples += 1
-                if observed_at_ms >= look_from_ms:
-                    clock.observe(received_at_ms - observed_at_ms, received_at_ms)
-                    offset_ms = clock.offset_ms
-                    look_from_ms = clock.look_from_ms(received_at_ms)
-            if offset_ms:
-                observed_at_ms = self._clocks.shifted_ms(observed_at_ms, offset_ms)
-            if observed_at_ms > latest_ms:  # noqa: PLR1730 - min() costs as much as a lookup
-                observed_at_ms = latest_ms
+            if observed_at_ms >= known_before_ms:
+                observed_at_ms = clocks.corrected_ms(
+                    device, observed_at_ms, historical, received_at_ms
+                )
+                known_before_ms, shift_ms = clocks.known(device, received_at_ms)
+            else:
+                if shift_ms:
+                    observed_at_ms = max(0, observed_at_ms + shift_ms)
+                if observed_at_ms > latest_ms:  # noqa: PLR1730 - min() costs as much as a lookup
+                    observed_at_ms = latest_ms
             channel = event.channel
             watched = watching.get(channel)
             if watched is None or not watched.from_ms <= observed_at_ms < watched.until_ms:
@@ -122,17 +121,19 @@ class Resolver:
                     refused.append((place, *_watches_nothing(channel, device, observed_at_ms)))
                     continue
             head, tail = watched.ends
-            if isinstance(event, wire.Reading):
+            if type(event) is wire.Reading:  # isinstance() would ask the metaclass, for 100 ns
                 kind, value, tail = _payload(event, watched)
             else:
                 kind, value = event.kind, event.value
+            pieces = out.get(watched.partition)
+            if pieces is None:
+                pieces = out[watched.partition] = []
             boot, seq = event.boot, event.seq
-            pieces = (head, boot, seq, observed_at_ms, historical, kind, value, tail)
-            out.append((watched.partition, pieces))
+            pieces += (head, boot, seq, observed_at_ms, historical, kind, value, tail)
         return refused
 
     def scans(
-        self, events: Sequence[wire.Scan], route: Route, received_at_ms: int, out: list[Placed]
+        self, events: Sequence[wire.Scan], route: Route, received_at_ms: int, out: Placed
     ) -> list[Refused]:
         """Add the inputs of one message's scans to `out`; return those that have none."""
         refused: list[Refused] = []
@@ -147,7 +148,7 @@ class Resolver:
         events: Sequence[wire.DeviceStatus],
         route: Route,
         received_at_ms: int,
-        out: list[Placed],
+        out: Placed,
     ) -> list[Refused]:
         """Add the inputs of one message's statuses to `out`; return those that have none."""
         refused: list[Refused] = []
@@ -158,7 +159,7 @@ class Resolver:
         return refused
 
     def _scan(
-        self, event: wire.Scan, route: Route, received_at_ms: int, out: list[Placed]
+        self, event: wire.Scan, route: Route, received_at_ms: int, out: Placed
     ) -> Refusal | None:
         """Add the input of a scan to `out`, or return why there is none."""
         device = route.device
@@ -198,11 +199,11 @@ class Resolver:
             event.expires_at_ms or found.expires_at_ms,
             serial,
         )
-        out.append((partition_of(found.sku, self._partition_count), (item,)))
+        self._place(found.sku, item, out)
         return None
 
     def _status(
-        self, event: wire.DeviceStatus, route: Route, received_at_ms: int, out: list[Placed]
+        self, event: wire.DeviceStatus, route: Route, received_at_ms: int, out: Placed
     ) -> Refusal | None:
         """Add a status for the device's own partition and for each channel it watches by now.
 
@@ -213,12 +214,15 @@ class Resolver:
             return _wrong_identity(event.source, device)
         battery_pct = -1 if event.battery_pct is None else event.battery_pct
         own = StatusInput(device, route.site, online, event.boot, battery_pct)
-        out.append((partition_of(device, self._partition_count), (own,)))
+        self._place(device, own, out)
         for watched in self._catalog.assignments(device, received_at_ms):
             sku, channel = watched.sku, watched.channel
             item = StatusInput(device, route.site, online, event.boot, battery_pct, sku, channel)
-            out.append((partition_of(sku, self._partition_count), (item,)))
+            self._place(sku, item, out)
         return None
+
+    def _place(self, key: str, item: ScanInput | StatusInput, out: Placed) -> None:
+        out.setdefault(partition_of(key, self._partition_count), []).append(item)
 
     def _watched(self, route: Route, channel: str, at_ms: int) -> _Watched | None:
         """Look up what a channel watched, and keep it on the route for as long as it holds."""

@@ -7,7 +7,7 @@ time; the wording of a refusal still comes from pydantic, off the hot path (`exp
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar, final, get_args
 
 import msgspec
 from pydantic import TypeAdapter, ValidationError
@@ -55,6 +55,7 @@ class _Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     historical: bool = False
 
 
+@final
 class Reading(_Seen, frozen=True, forbid_unknown_fields=True, gc=False):
     """Twin of `events.Reading`."""
 

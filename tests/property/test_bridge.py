@@ -259,8 +259,12 @@ def test_readings_become_the_bytes_of_their_inputs(
         )
     made = normaliser.normalise(READINGS, as_json(events), 5_000)
     assert made.rejected == []
-    bytes_of = [(partition, packed(pieces)) for partition, pieces in made.items]
-    assert bytes_of == [(partition_of(one.sku, 4), packed((one,))) for one in inputs]
+    bytes_of = {partition: packed(pieces) for partition, pieces in made.placed.items()}
+    wanted = dict[int, bytes]()
+    for one in inputs:
+        partition = partition_of(one.sku, 4)
+        wanted[partition] = wanted.get(partition, b"") + packed((one,))
+    assert bytes_of == wanted
 
 
 @given(
@@ -280,7 +284,7 @@ def test_no_message_is_passed_over(topic: str, payload: bytes) -> None:
     """Any bytes on any topic give inputs or refusals with the same bytes, never an exception."""
     normaliser = Normaliser(FakeCatalog(), SourceClocks(), partition_count=4)
     made = normaliser.normalise(topic, payload, 5)
-    assert made.items or made.rejected
+    assert made.placed or made.rejected
     assert all(one.raw in payload for one in made.rejected)
 
 

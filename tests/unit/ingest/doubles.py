@@ -22,11 +22,12 @@ CASE_GTIN14 = "17032069804985"
 
 def inputs_of(made: Normalised) -> list[tuple[int, InputItem]]:
     """Return what became inputs of a message, unpacked, with their partitions."""
-    pieces = [one for _, item in made.items for one in item]
-    count = len(made.items)
-    frame = joined(packed(pieces), count, received_at_ms=0, reference_version=0)
-    partitions = [partition for partition, _ in made.items]
-    return list(zip(partitions, INPUT_FRAMES.decode(frame).items, strict=True))
+    found: list[tuple[int, InputItem]] = []
+    for partition, pieces in made.placed.items():
+        count = len(pieces) // made.item_pieces
+        frame = joined(packed(pieces), count, received_at_ms=0, reference_version=0)
+        found += [(partition, item) for item in INPUT_FRAMES.decode(frame).items]
+    return found
 
 
 @dataclass(frozen=True)
