@@ -21,6 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from alerting.adapters.kafka import known_deliveries
 from alerting.contracts import FloorTask
+from alerting.rules import REPEAT_MS_MIN
 from deploy.command_send import Answer, send_alert_answer
 from ingest.contracts.settings import KafkaSettings, MqttSettings
 from ingest.contracts.topics import (
@@ -37,11 +38,13 @@ from streams.contracts.alerts import (
     ALERT_INPUT_FRAMES,
     Alert,
     AlertAnswer,
+    AlertEnded,
     AlertItem,
     AlertRaised,
     AlertRuleInput,
     AlertVerb,
     ChannelInput,
+    Severity,
 )
 from streams.contracts.events import (
     EVENT_FRAMES,
@@ -112,6 +115,12 @@ def _process(job: str, environ: dict[str, str], log: Path) -> Iterator[subproces
         process.wait(30)
 
 
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait(30)
+    process.returncode = 0  # killed on purpose: what counts is what the next one does
+
+
 async def _eventually(what: str, check: Callable[[], Awaitable[bool]]) -> None:
     deadline_s = time.monotonic() + DEADLINE_S
     while not await check():
@@ -126,12 +135,17 @@ async def _tell(kafka: KafkaSettings, partitions: list[int], *items: AlertItem) 
             await writer.write(ALERT_INPUTS.name, partition, None, frame)
 
 
-async def _deliveries_of(kafka: KafkaSettings, alert_key: str) -> dict[str, str]:
+async def _alert_of(kafka: KafkaSettings, alert_key: str) -> Alert:
     raw, found = key(ALERT, alert_key), Alert(**_BLANK)
     async for records in read_topic(kafka, ALERTS.name, until_end=True):
         for record in records:
             if record.key == raw and record.value is not None:
                 found = msgspec.msgpack.decode(record.value, type=Alert)
+    return found
+
+
+async def _deliveries_of(kafka: KafkaSettings, alert_key: str) -> dict[str, str]:
+    found = await _alert_of(kafka, alert_key)
     return {name.rsplit("-", 1)[-1]: how for name, how in found.deliveries.items()}
 
 
@@ -146,13 +160,13 @@ _BLANK: dict[str, Any] = {
 }
 
 
-def _raised(alert_key: str, kind: str) -> AlertRaised:
+def _raised(alert_key: str, kind: str, severity: Severity = "critical") -> AlertRaised:
     return AlertRaised(
         alert_key=alert_key,
         kind=kind,
         site="berlin",
         sku="milk",
-        severity="critical",
+        severity=severity,
         at_ms=NOW_MS,
     )
 
@@ -205,9 +219,7 @@ def test_messages_go_out_and_results_come_back(stack: Any, tmp_path: Path) -> No
         processes.enter_context(_process("fold", environ, tmp_path / "fold.log"))
         with _process("send", environ, tmp_path / "send.log") as sender:
             asyncio.run(_until_told(stack, receiver, run, partitions))
-            sender.kill()
-            sender.wait(30)
-            sender.returncode = 0  # killed on purpose: what counts is what the next one does
+            _kill(sender)
         with _process("send", environ, tmp_path / "send.log"):
             asyncio.run(_until_told(stack, receiver, f"{run}b", partitions))
         answer = _answer("acknowledge", f"breach-milk-{run}b")
@@ -221,6 +233,70 @@ def test_messages_go_out_and_results_come_back(stack: Any, tmp_path: Path) -> No
     of_run = {name: at_ms for name, at_ms in known.items() if run in name}
     assert len(of_run) == 4  # two messages delivered, two failed: none is sent again
     assert all(at_ms >= NOW_MS for at_ms in of_run.values())
+
+
+async def _until_told_of_both(
+    kafka: KafkaSettings, run: str, partitions: int, alert_keys: list[str]
+) -> None:
+    """Two warnings under one rule that repeats as often as a rule may; both told."""
+    channel = f"live{run}"
+    rule = AlertRuleInput(
+        version=1, rule=run, channels=[channel], kinds=[run], repeat_ms=REPEAT_MS_MIN
+    )
+    made = ChannelInput(version=1, channel=channel, url_variable="LIVE_URL")
+    await _tell(kafka, list(range(partitions)), made, rule)
+    raised = [_raised(alert_key, run, "warning") for alert_key in alert_keys]
+    await _tell(kafka, [partition_of("berlin", partitions)], *raised)
+    for alert_key in alert_keys:
+        await _until_delivered(kafka, alert_key, 1)
+
+
+async def _until_delivered(kafka: KafkaSettings, alert_key: str, count: int) -> None:
+    async def delivered() -> bool:
+        found = await _alert_of(kafka, alert_key)
+        return list(found.deliveries.values()).count("delivered") >= count
+
+    await _eventually(f"{count} messages of {alert_key} delivered", delivered)
+
+
+async def _until_taken(receiver: HttpReceiver, alert_key: str, count: int) -> list[str]:
+    async def taken() -> bool:
+        return sum(alert_key in one for one in receiver.taken()) >= count
+
+    await _eventually(f"{count} messages of {alert_key} taken", taken)
+    return [one for one in receiver.taken() if alert_key in one]
+
+
+def test_no_repeat_follows_an_acknowledgement(stack: Any, tmp_path: Path) -> None:
+    """Nor graver news, nor a killed fold's successor; the rule goes on for another alert."""
+    kafka, partitions = stack.kafka, asyncio.run(_partition_count(stack.kafka))
+    run = f"{time.monotonic_ns():x}"
+    answered, open_key = f"breach-milk-{run}a", f"breach-milk-{run}b"
+    home = [partition_of("berlin", partitions)]
+    with http_receiver() as receiver, ExitStack() as processes:
+        environ = _environ(stack, partitions, tmp_path, LIVE_URL=receiver.url)
+        processes.enter_context(_process("send", environ, tmp_path / "send.log"))
+        with _process("fold", environ, tmp_path / "fold.log") as fold:
+            asyncio.run(_until_told_of_both(kafka, run, partitions, [answered, open_key]))
+            assert isinstance(_sent(kafka, _answer("acknowledge", answered)), CommandAccepted)
+            told = set(asyncio.run(_alert_of(kafka, answered)).deliveries)
+            _kill(fold)
+        processes.enter_context(_process("fold", environ, tmp_path / "fold.log"))
+        asyncio.run(_tell(kafka, home, _raised(answered, run, "critical")))
+        repeats = len(asyncio.run(_alert_of(kafka, open_key)).deliveries)
+        asyncio.run(_until_delivered(kafka, open_key, repeats + 2))
+        alert = asyncio.run(_alert_of(kafka, answered))
+        assert (alert.state, alert.severity, set(alert.deliveries)) == (
+            "acknowledged",
+            "critical",
+            told,
+        )
+        ends = [
+            AlertEnded(alert_key=one, site="berlin", at_ms=NOW_MS) for one in (answered, open_key)
+        ]
+        asyncio.run(_tell(kafka, home, *ends))
+        taken = asyncio.run(_until_taken(receiver, answered, len(told) + 1))
+    assert len(taken) == len(set(taken)) == len(told) + 1  # the notice of its end, and no more
 
 
 class _Floor:
