@@ -18,6 +18,7 @@ _TITLES: Final = {
     "shelf_gap": "Shelf to refill",
     "theft_like_drop": "Shelf fell without a scan",
     "dead_stock": "Dead stock",
+    "order_outlier": "Unusually large order",
     "device_silent": "Device silent",
     "battery_low": "Battery low",
     "need_opened": "Replenishment needed",

@@ -46,7 +46,7 @@ SUB_COMMANDS: Final = (
     SubCommand("alert", "app", "Alerts: list, show, acknowledge, silence, snooze."),
     SubCommand("count", "app", "Counts: where they pay, sessions, approval."),
     SubCommand("supplier", "app", "A supplier's feed, and purchase orders: show, approve, change."),
-    SubCommand("order", "app", "Customer orders: place, hand over, cancel, show, explain."),
+    SubCommand("order", "app", "Customer orders: place, hand over, cancel, accept, show, explain."),
     SubCommand("atp", "atp", "What can be promised of an article at a site, now or by a date."),
     SubCommand("simulate", "simulate", "Simulated sensors, gateways, shoppers and staff."),
     SubCommand("replay", "replay", "Send a real order log through the whole path."),

@@ -133,6 +133,8 @@ def _count_line(event: CountLineChanged) -> list[str]:
 def _cleared(event: BreachCleared) -> str:
     if event.kind in WITNESS_KINDS:
         return f"cleared {utc(event.at_ms)}: it is so no longer"
+    if event.kind == "order_outlier":
+        return f"cleared {utc(event.at_ms)}: the line was accepted, or has ended"
     if event.kind == "near_expiry":
         return f"cleared {utc(event.at_ms)}: what neared its expiry is gone"
     return (
@@ -196,10 +198,22 @@ def _near_expiry(event: BreachOpened) -> list[str]:
     return lines
 
 
+def _order_outlier(event: BreachOpened) -> list[str]:
+    return _decision(
+        f"{event.breach_id}: {event.kind} of {event.sku} at {event.site}",
+        f"opened {utc(event.at_ms)} by order line {event.cause}, which asks for"
+        f" {event.decided_from['quantity_units']}; up to {event.threshold_units} is usual",
+        event.decided_from,
+        told=False,
+    )
+
+
 def _breach(event: BreachOpened) -> list[str]:
     numbers = event.decided_from
     if event.kind == "near_expiry":
         return _near_expiry(event)
+    if event.kind == "order_outlier":
+        return _order_outlier(event)
     if event.kind in WITNESS_KINDS:
         return _decision(
             f"{event.breach_id}: {event.kind} of {event.sku} at {event.site}",

@@ -63,6 +63,7 @@ def line_rows(order: CustomerOrder) -> list[Row]:
             "state": line.state,
             "reserved": line.reserved_units,
             "wanted": line.quantity_units,
+            "unusual": line.outlier_id,
             "reason": line.reason,
         }
         for number, line in enumerate(order.lines, 1)
@@ -82,6 +83,7 @@ def explained_order(events: Sequence[OrderChanged | OrderLineChanged]) -> list[s
         lines.append(
             f"{utc(event.at_ms)} line {event.line}, {event.sku} at {event.site} {event.state},"
             f" {event.reserved_units} of {event.quantity_units} units held{why}"
+            + (f"; unusual: {event.outlier_id}" if event.outlier_id else "")
         )
         if event.decided_from:
             numbers = ", ".join(f"{name} {value}" for name, value in event.decided_from.items())

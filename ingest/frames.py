@@ -16,7 +16,7 @@ import msgspec
 from ingest.contracts.counts import CountLineInput, CountSensed
 from ingest.contracts.demand import DemandTrend, PromotionRecord
 from ingest.contracts.errors import FrameError
-from ingest.contracts.order_lines import OrderLineInput, ShortOrders
+from ingest.contracts.order_lines import OrderLineInput, OutlierOrders, ShortOrders
 from ingest.contracts.supply import (
     LaneRecord,
     Replenishment,
@@ -273,6 +273,9 @@ class PolicyRecord(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False
     dead_stock_days: int | None = None
     flap_opens_max: int | None = None
     flap_window_ms: int | None = None
+    order_outlier_deviations: int | None = None
+    order_line_units_max: int | None = None
+    outlier_orders: OutlierOrders | None = None
 
 
 ReferenceEntity = (

@@ -101,6 +101,36 @@ def _counts(sku: str) -> list[StreamEvent]:
     return [counted, closed]
 
 
+def _outliers(sku: str) -> list[StreamEvent]:
+    """Return two unusual lines of one article at one site, of which one was accepted."""
+    opened = [
+        BreachOpened(
+            breach_id=f"breach-{sku}-{number}",
+            sku=sku,
+            site="S2",
+            kind="order_outlier",
+            at_ms=AT_MS - 1_000,
+            since_ms=AT_MS - 1_000,
+            available_units=9,
+            position_units=9,
+            threshold_units=20,
+            cause=f"SO-17/{number}",
+        )
+        for number in (15, 16)
+    ]
+    accepted = BreachCleared(
+        breach_id=f"breach-{sku}-16",
+        sku=sku,
+        site="S2",
+        kind="order_outlier",
+        at_ms=AT_MS,
+        opened_at_ms=AT_MS - 1_000,
+        available_units=9,
+        threshold_units=20,
+    )
+    return [*opened, accepted]
+
+
 def _blind(sku: str) -> list[StreamEvent]:
     """Return an interval that is over at one site, and one that goes on at the other."""
     ended = BlindIntervalChanged(
@@ -224,6 +254,7 @@ def drawn_records(sku: str) -> list[LogRecord]:
             event_id="status-1", device="d", site="S1", online=True, at_ms=AT_MS, battery_pct=80
         ),
         *_blind(sku),
+        *_outliers(sku),
         *_orders(sku),
         *_purchases(sku),
         *_counts(sku),

@@ -44,7 +44,9 @@ HOUR_MS = 3_600_000
 OUTCOME_LOOKS_MAX = 10
 OUTCOME_PAUSE_S = 0.2
 
-app = typer.Typer(no_args_is_help=True, help="Customer orders: place, hand over, cancel, show.")
+app = typer.Typer(
+    no_args_is_help=True, help="Customer orders: place, hand over, cancel, accept, show."
+)
 
 OrderArgument = Annotated[str, typer.Argument(help="The order's own id.")]
 
@@ -110,6 +112,12 @@ def fulfil(order_id: OrderArgument, actor: ActorOption = "", reason: ReasonOptio
 def cancel(order_id: OrderArgument, actor: ActorOption = "", reason: ReasonOption = "") -> None:
     """Cancel an order that was not handed over: all it holds is given back."""
     _send("cancel", order_id, actor, reason)
+
+
+@app.command()
+def accept(order_id: OrderArgument, actor: ActorOption = "", reason: ReasonOption = "") -> None:
+    """Take lines that ask for far more than is usual as right; held ones then ask for stock."""
+    _send("accept", order_id, actor, reason)
 
 
 @app.command()

@@ -48,23 +48,26 @@ OUT_OF_STOCK: Final = f"""{_from("stock_level", "available_units")}
   |> group()
   |> count()"""
 
-OPEN_BREACHES: Final = f"""{_from("breach", "open")}
+_BREACHES_OPEN: Final = f"""from(bucket: "${{bucket}}")
+  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+  |> filter(fn: (r) => r._measurement == "breach"
+    and (r._field == "open" or r._field == "breach_id"))
   {_SITE}
-  |> group(columns: ["site", "sku", "kind"])
+  |> pivot(rowKey: ["_time", "site", "sku", "kind"], columnKey: ["_field"], valueColumn: "_value")
+  |> group(columns: ["site", "sku", "kind", "breach_id"])
   |> sort(columns: ["_time"])
-  |> last()
-  |> filter(fn: (r) => r._value == 1)
-  |> group(columns: ["kind"])
-  |> count()"""
+  |> last(column: "open")
+  |> filter(fn: (r) => r.open == 1)"""
+"""By its id: of order outliers there may be several at a site of one article."""
 
-BREACH_TABLE: Final = f"""{_from("breach", "open")}
-  {_SITE}
-  |> group(columns: ["site", "sku", "kind"])
-  |> sort(columns: ["_time"])
-  |> last()
-  |> filter(fn: (r) => r._value == 1)
+OPEN_BREACHES: Final = f"""{_BREACHES_OPEN}
+  |> group(columns: ["kind"])
+  |> count(column: "open")
+  |> rename(columns: {{open: "_value"}})"""
+
+BREACH_TABLE: Final = f"""{_BREACHES_OPEN}
   |> group()
-  |> keep(columns: ["_time", "site", "sku", "kind"])
+  |> keep(columns: ["_time", "site", "sku", "kind", "breach_id"])
   |> sort(columns: ["_time"], desc: true)
   |> limit(n: 100)"""
 

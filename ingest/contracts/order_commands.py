@@ -28,7 +28,7 @@ class OrderCommand(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     command_id: Code
-    verb: Literal["place", "fulfil", "cancel"]
+    verb: Literal["place", "fulfil", "cancel", "accept"]
     order_id: Code
     actor: Annotated[str, Field(min_length=1, max_length=200)]
     lines: Annotated[tuple[OrderCommandLine, ...], Field(max_length=ORDER_LINES_MAX)] = ()

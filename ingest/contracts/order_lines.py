@@ -4,9 +4,11 @@ from typing import Literal
 
 import msgspec
 
-OrderAction = Literal["reserve", "release", "fulfil", "settle"]
+OrderAction = Literal["reserve", "release", "fulfil", "settle", "accept"]
 ShortOrders = Literal["reserve", "wait", "refuse"]
 """What becomes of a line that finds too little available."""
+OutlierOrders = Literal["flag", "hold"]
+"""What becomes of a line that asks for far more than is usual."""
 
 
 class OrderLineInput(msgspec.Struct, frozen=True, array_like=True, tag=10, gc=False):
@@ -17,7 +19,8 @@ class OrderLineInput(msgspec.Struct, frozen=True, array_like=True, tag=10, gc=Fa
     sku: str
     site: str
     action: OrderAction
-    """`settle`: wait no longer, and keep what is reserved."""
+    """`settle`: wait no longer, and keep what is reserved. `accept`: it asks for far more than is
+    usual, and is right all the same."""
     quantity_units: int
     actor: str = ""
     priority: int = 0

@@ -19,7 +19,7 @@ class OrderLine(BaseModel):
     line: Annotated[int, Field(ge=1, le=LINES_MAX)]
     sku: Code
     site: Identifier
-    action: Literal["reserve", "release", "fulfil"]
+    action: Literal["reserve", "release", "fulfil", "accept"]
     quantity_units: Annotated[int, Field(ge=1, le=QUANTITY_UNITS_MAX)]
     """Base units of the SKU."""
     actor: Annotated[str, Field(max_length=200)] = ""

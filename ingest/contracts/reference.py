@@ -29,7 +29,7 @@ from ingest.contracts.fields import (
     ReferenceModel,
     Units,
 )
-from ingest.contracts.order_lines import ShortOrders
+from ingest.contracts.order_lines import OutlierOrders, ShortOrders
 from ingest.contracts.supply import Replenishment, SupplyFrom, TransferRule
 from ingest.contracts.supply_reference import Lane, Supplier
 from ingest.frames import (
@@ -262,7 +262,6 @@ class Policy(ReferenceModel):
     serial_twice: SerialTwice | None = None
     """An item that is received or leaves twice is told; `refuse`: and it moves no stock. Said
     nowhere: `flag`."""
-
     demand_trend: DemandTrend | None = None
     """Expected demand goes on rising or falling, ever less so (`damped`); `auto`: where
     that foresaw the last months better than an average did. Said nowhere: `none`."""
@@ -276,10 +275,15 @@ class Policy(ReferenceModel):
     dead_stock_days: Annotated[int, Field(ge=0, le=3_660)] | None = None
     """Stock of which nothing was issued for so many days is told. 0 or said nowhere: never."""
     flap_opens_max: Annotated[int, Field(ge=0, le=FLAP_OPENS_MAX)] | None = None
-    """A breach that opens more often within `flap_window_ms` flaps, and is held open
-    (docs/alerting.md). 0 or said nowhere: none is."""
+    """A breach that opens more often within `flap_window_ms` flaps, and is held open until it has
+    stayed clear for so long (docs/alerting.md). 0 or said nowhere: none is."""
     flap_window_ms: DurationMs | None = None
-    """It clears once it has stayed clear for so long."""
+    order_outlier_deviations: Annotated[int, Field(ge=0, le=100)] | None = None
+    """An order line so many deviations above what is usual is told. 0 or said nowhere: none is."""
+    order_line_units_max: Units | None = None
+    """And so is one of more units than this, whatever is usual. 0 or said nowhere: no limit."""
+    outlier_orders: OutlierOrders | None = None
+    """`hold`: such a line takes nothing until it is accepted. Said nowhere: `flag`."""
 
     @model_validator(mode="after")
     def _scope_names(self) -> "Policy":

@@ -1,6 +1,11 @@
 """What the stock fold has learned of demand and of lead times; records of `shelfstream.stock`."""
 
+from typing import Final
+
 import msgspec
+
+ORDER_SIZES: Final = "order_sizes"
+"""Kind of state key in `shelfstream.stock`: `order_sizes`, SKU, site."""
 
 
 class Demand(msgspec.Struct, array_like=True, kw_only=True, gc=False):
@@ -46,3 +51,14 @@ class LeadTime(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     measured: int = 0
     mean_ms: float = 0.0
     variance_ms2: float = 0.0
+
+
+class OrderSizes(msgspec.Struct, array_like=True, kw_only=True, gc=False):
+    """How much order lines ask for of one SKU at one site; kept where a policy judges by it."""
+
+    lines: int = 0
+    """Lines learned from."""
+    mean: float = 0.0
+    """Units of a line."""
+    variance: float = 0.0
+    """Mean squared error of what was expected of a line."""

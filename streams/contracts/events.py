@@ -31,6 +31,8 @@ class BreachOpened(msgspec.Struct, frozen=True, array_like=True, tag=1, kw_only=
     observed_at_ms: int = 0
     """Device time of the input that crossed it; 0 for a tick. Latency is counted from it."""
     decided_from: dict[str, int] = {}
+    cause: str = ""
+    """The order line, `{order}/{line}`, of an order outlier; empty for other kinds."""
 
 
 class BreachCleared(msgspec.Struct, frozen=True, array_like=True, tag=2, kw_only=True):

@@ -13,9 +13,10 @@ ORDER_QUEUE: Final = "order_queue"
 ORDER: Final = "order"
 """Kind of state key in `shelfstream.plan-state`: `order`, order id."""
 
-LineState = Literal["reserved", "released", "fulfilled", "waiting", "scheduled", "refused"]
+LineState = Literal["reserved", "released", "fulfilled", "waiting", "scheduled", "refused", "held"]
 OrderState = Literal[
     "reserving",
+    "held",
     "scheduled",
     "back_ordered",
     "confirmed",
@@ -25,8 +26,17 @@ OrderState = Literal[
     "expired",
     "cancelled",
 ]
-OrderVerb = Literal["place", "fulfil", "cancel"]
+OrderVerb = Literal["place", "fulfil", "cancel", "accept"]
 Fulfilment = Literal["whole", "partial"]
+
+
+class Outlier(msgspec.Struct, array_like=True, gc=False):
+    """That a line asks for far more than is usual."""
+
+    breach_id: str
+    opened_at_ms: int
+    limit_units: int
+    """The most that would have been usual."""
 
 
 class OrderLine(msgspec.Struct, array_like=True, kw_only=True, gc=False):
@@ -50,6 +60,8 @@ class OrderLine(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     partial: bool = False
     answered: bool = False
     """Its order is followed in the planning fold, which hears of every change."""
+    outlier: Outlier | None = None
+    """While it counts as an order outlier: until it ends, or a person accepts it."""
 
 
 class OrderWaiting(msgspec.Struct, array_like=True, gc=False):
@@ -84,6 +96,8 @@ class OrderLineChanged(msgspec.Struct, frozen=True, array_like=True, tag=80, kw_
     need_by_ms: int = 0
     decided_from: dict[str, int] = {}
     reason: str = ""
+    outlier_id: str = ""
+    """Its open `order_outlier` breach."""
 
 
 class BufferReleased(msgspec.Struct, frozen=True, array_like=True, tag=84, kw_only=True):
@@ -140,6 +154,8 @@ class SagaLine(msgspec.Struct, array_like=True, kw_only=True):
     reserved_units: int = 0
     decided_from: dict[str, int] = {}
     reason: str = ""
+    outlier_id: str = ""
+    """Its open `order_outlier` breach."""
 
 
 class CustomerOrder(msgspec.Struct, array_like=True, kw_only=True):

@@ -70,6 +70,7 @@ PUBLISHED: Final[dict[str, tuple[type[msgspec.Struct], ...]]] = {
         state.DeviceState,
         demand.Demand,
         demand.LeadTime,
+        demand.OrderSizes,
         voids.Voided,
         counts.CountRecord,
         counts.CountLine,

@@ -13,7 +13,7 @@ from ingest.contracts.demand import PromotionRecord
 from ingest.contracts.supply import LaneRecord, SupplierRecord
 from ingest.frames import NetworkRecord, PolicyRecord, SiteRecord, SkuRecord
 from streams.contracts.counts import COUNT_STRUCTS
-from streams.contracts.demand import Demand, LeadTime
+from streams.contracts.demand import ORDER_SIZES, Demand, LeadTime, OrderSizes
 from streams.contracts.kpis import KPI, Kpi
 from streams.contracts.lots import LOT_STRUCTS
 from streams.contracts.orders import ORDER_LINE_STRUCTS
@@ -35,6 +35,7 @@ BreachKind = Literal[
     "shelf_gap",
     "theft_like_drop",
     "dead_stock",
+    "order_outlier",
 ]
 BREACH_KINDS: Final[tuple[BreachKind, ...]] = (
     "stockout",
@@ -43,6 +44,7 @@ BREACH_KINDS: Final[tuple[BreachKind, ...]] = (
     "overstock",
     "near_expiry",
     *WITNESS_KINDS,
+    "order_outlier",
 )
 
 TransferState = Literal[
@@ -339,6 +341,7 @@ STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
     COMMAND: AnsweredCommand,
     DEMAND: Demand,
     LEAD_TIME: LeadTime,
+    ORDER_SIZES: OrderSizes,
     VOIDED: Voided,
     KPI: Kpi,
     WITNESS: WitnessRecord,

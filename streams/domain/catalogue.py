@@ -11,7 +11,7 @@ import msgspec
 
 from ingest.contracts.counts import CountSensed
 from ingest.contracts.demand import DemandTrend, PromotionRecord
-from ingest.contracts.order_lines import ShortOrders
+from ingest.contracts.order_lines import OutlierOrders, ShortOrders
 from ingest.contracts.supply import (
     LaneRecord,
     Replenishment,
@@ -108,6 +108,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     flap_opens_max: int = 0
     """0: no breach is held open for opening too often."""
     flap_window_ms: int = 0
+    order_outlier_deviations: int = 0
+    order_line_units_max: int = 0
+    outlier_orders: OutlierOrders = "flag"
     is_watched: bool = False
     """One of these is set: see `streams.domain.witnesses`."""
     threshold_number: int = 0
@@ -125,6 +128,11 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     auto_value_minor_day_max: int | None = None
     demand_milli_day: int = 0
     """What it is foretold from: thousandths of a unit a day."""
+
+    @property
+    def judges_orders(self) -> bool:
+        """Order lines may be outliers: see `streams.domain.order_outliers`."""
+        return self.order_outlier_deviations > 0 or self.order_line_units_max > 0
 
     @property
     def shortage_units(self) -> int:
@@ -173,6 +181,8 @@ class Catalogue:
         self.lot_policies: set[PolicyKey] = set()
         """Policies that track lots: without any, nothing has to be asked."""
         self.serial_policies: set[PolicyKey] = set()
+        self.outlier_policies: set[PolicyKey] = set()
+        """Policies that judge order lines by what is usual."""
         self._lanes: dict[str, dict[str, LaneRecord]] = {}
         self._changes: dict[bytes, bytes | None] = {}
 
@@ -273,6 +283,9 @@ class Catalogue:
             self.serial_policies.discard(policy_key(record))
             if record.serials_max and not removed:
                 self.serial_policies.add(policy_key(record))
+            self.outlier_policies.discard(policy_key(record))
+            if record.order_outlier_deviations and not removed:
+                self.outlier_policies.add(policy_key(record))
 
 
 def policy_key(policy: PolicyRecord) -> PolicyKey:

@@ -77,6 +77,7 @@ def tell(store: Store, line: OrderLine, decided_from: dict[str, int], reason: st
         need_by_ms=line.need_by_ms,
         decided_from=decided_from,
         reason=reason,
+        outlier_id=line.outlier.breach_id if line.outlier is not None else "",
     )
     store.outbox.events.append(changed)
     if line.answered:

@@ -34,7 +34,7 @@ from streams.engine.timed import TimedFold
 ORDER_KEPT_MS: Final = 36 * DAY_MS
 """An ended order is kept longer than its lines, so that its id is not taken again too soon."""
 _TIMER: Final = f"{ORDER}/"
-_COLLECTING: Final = frozenset({"reserving", "scheduled", "back_ordered"})
+_COLLECTING: Final = frozenset({"reserving", "held", "scheduled", "back_ordered"})
 _OPEN: Final = _COLLECTING | {"confirmed", "fulfilling"}
 _DONE_LINES: Final = frozenset({"refused", "released", "fulfilled"})
 
@@ -52,6 +52,7 @@ class OrderSagas:
         self._verbs: dict[str, Callable[[CustomerOrder, OrderAsked], str]] = {
             "fulfil": self._fulfil,
             "cancel": self._cancel,
+            "accept": self._accept,
         }
 
     def ask(self, asked: OrderAsked) -> None:
@@ -88,6 +89,7 @@ class OrderSagas:
         line.reserved_units = changed.reserved_units
         line.decided_from = changed.decided_from
         line.reason = changed.reason
+        line.outlier_id = changed.outlier_id
         self._settle(order)
 
     def wake(self, name: str) -> bool:
@@ -154,6 +156,8 @@ class OrderSagas:
             self._end(order, "refused", "", f"{short.sku} at {short.site}: {short.reason}")
         elif states <= _DONE_LINES:
             self._end(order, "refused", "", "no line of it could be reserved")
+        elif "held" in states:
+            self._become(order, "held", "")
         elif "waiting" in states:
             self._become(order, "back_ordered", "")
         else:
@@ -175,10 +179,23 @@ class OrderSagas:
         self._end(order, "cancelled", asked.actor, asked.reason)
         return ""
 
+    def _accept(self, order: CustomerOrder, asked: OrderAsked) -> str:
+        """Take its unusual lines as right; those that were held now ask for stock."""
+        unusual = [one for one in enumerate(order.lines, 1) if one[1].outlier_id]
+        if order.state not in _OPEN or not unusual:
+            return f"no line of it waits to be accepted; it is {order.state}"
+        held = any(line.state == "held" for _, line in unusual)
+        for number, line in unusual:
+            line.state = "asked" if line.state == "held" else line.state
+            self._ask_line(order, number, "accept")
+        self._become(order, "reserving" if held else order.state, asked.actor)
+        return ""
+
     def _end(self, order: CustomerOrder, state: OrderState, actor: str, reason: str) -> None:
         """Give back whatever it holds or waits for; an unanswered line is caught up on its way."""
         order.reason = reason
         for number, line in enumerate(order.lines, 1):
+            line.outlier_id = ""
             if line.state not in _DONE_LINES:
                 line.state = "released"
                 self._ask_line(order, number, "release")

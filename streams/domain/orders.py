@@ -4,7 +4,8 @@ Each action happens once a line, so an order system may repeat itself. What beco
 finds too little in available stock is a policy (`short_orders`), or said by the line itself. Where
 it waits, it stands in the queue of its SKU and site: highest priority first, then by time, and
 nobody is served out of turn. It holds what came so far, so that no free unit lies idle, and no unit
-is promised twice. A line that is needed later than `reserve_ahead_ms` from now takes nothing yet.
+is promised twice. A line that is needed later than `reserve_ahead_ms` from now takes nothing yet,
+nor does one that asks for far more than is usual where a policy holds those (`outlier_orders`).
 """
 
 from typing import Final, Literal
@@ -12,7 +13,8 @@ from typing import Final, Literal
 from ingest.contracts.order_lines import OrderLineInput
 from streams.contracts.orders import ORDER_LINE, LineState, OrderLine
 from streams.contracts.state import SEPARATOR, Level
-from streams.domain import book, issues, kpis, order_queues, sensing
+from streams.domain import book, issues, kpis, order_outliers, order_queues, sensing
+from streams.domain.catalogue import Rules
 from streams.domain.days import DAY_MS
 from streams.domain.order_queues import free_units, reserve, tell
 from streams.domain.store import Store
@@ -43,17 +45,26 @@ def apply_order_line(store: Store, asked: OrderLineInput) -> None:
         if asked.action == "fulfil":
             line = _line_of(asked, "waiting", store.now_ms)
             _count(store, line)
+            if store.catalogue.outlier_policies:
+                order_outliers.learn(store, line, store.rules(line.sku, line.site))
             _fulfil(store, name, line, asked)
     elif known.state not in _ENDED and (known.answered or not asked.answer):
-        if asked.action == "fulfil":
-            _fulfil(store, name, known, asked)
-        elif asked.action == "settle" and known.reserved_units:
-            order_queues.leave(store, name, known)
-            _become(store, name, known, "reserved", "it waits no longer")
-        else:
-            _give_back(store, known, "release")
-            order_queues.leave(store, name, known)
-            _become(store, name, known, "released")
+        _follow(store, name, known, asked)
+
+
+def _follow(store: Store, name: str, known: OrderLine, asked: OrderLineInput) -> None:
+    """Do what is asked of a line that has not ended."""
+    if asked.action == "fulfil":
+        _fulfil(store, name, known, asked)
+    elif asked.action == "accept":
+        _accept(store, name, known)
+    elif asked.action == "settle" and known.reserved_units:
+        order_queues.leave(store, name, known)
+        _become(store, name, known, "reserved", "it waits no longer")
+    else:
+        _give_back(store, known, "release")
+        order_queues.leave(store, name, known)
+        _become(store, name, known, "released")
 
 
 def line_due_ms(store: Store, name: str) -> int:
@@ -104,8 +115,32 @@ def _begin(store: Store, name: str, asked: OrderLineInput) -> None:
     line.when_short = asked.when_short or rules.short_orders
     store.level(asked.sku, asked.site)
     store.order_lines.put(name, line)
-    wake_at_ms = asked.need_by_ms - rules.reserve_ahead_ms
-    if asked.need_by_ms and wake_at_ms > store.now_ms:
+    if rules.judges_orders:
+        order_outliers.judge(store, line, rules)
+        if line.outlier is not None and rules.outlier_orders == "hold":
+            line.state = "held"
+            numbers = {"limit_units": line.outlier.limit_units}
+            tell(store, line, numbers, "it asks for more than is usual")
+            return
+    _schedule(store, name, line, rules)
+
+
+def _accept(store: Store, name: str, line: OrderLine) -> None:
+    """Take an unusual line as right; one that was held goes on as if it were asked for now."""
+    if line.outlier is None:
+        return
+    order_outliers.clear(store, line)
+    store.order_lines.touch(name)
+    if line.state == "held":
+        _schedule(store, name, line, store.rules(line.sku, line.site))
+    else:
+        tell(store, line, {}, "it is accepted")
+
+
+def _schedule(store: Store, name: str, line: OrderLine, rules: Rules) -> None:
+    """Let a line ask for stock, now or near its date."""
+    wake_at_ms = line.need_by_ms - rules.reserve_ahead_ms
+    if line.need_by_ms and wake_at_ms > store.now_ms:
         line.state, line.wake_at_ms = "scheduled", wake_at_ms
         store.timers.arm((ORDER_LINE, name), wake_at_ms)
         tell(store, line, {"reserve_ahead_ms": rules.reserve_ahead_ms})
@@ -172,6 +207,7 @@ def _become(
     line.at_ms = store.now_ms
     store.order_lines.put(name, line)
     if state in _ENDED:
+        order_outliers.clear(store, line)
         store.timers.arm((ORDER_LINE, name), store.now_ms + ENDED_KEPT_MS)
     if line.answered or line.when_short != "reserve" or line.wake_at_ms:
         tell(store, line, numbers or {}, reason)

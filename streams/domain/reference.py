@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from ingest.contracts.demand import PromotionRecord
 from ingest.frames import PolicyRecord, ReferenceInput, SkuRecord
-from streams.domain import expiry, serials, witnesses
+from streams.domain import expiry, order_outliers, serials, witnesses
 from streams.domain.catalogue import Catalogue
 from streams.domain.reviews import review
 from streams.domain.store import Store
@@ -76,12 +76,15 @@ def _apply_sku(store: Store, record: SkuRecord, *, removed: bool) -> None:
 def _policy_followers(catalogue: Catalogue) -> list[Callable[[Store, str, str], None]]:
     """Return what forgets records of a level that its policy no longer asks for.
 
-    Where no policy asks for lots or serial numbers no level has any, and none is looked at.
+    Where no policy asks for lots, serial numbers or usual orders no level has any, and none is
+    looked at.
     """
     followers: list[Callable[[Store, str, str], None]] = []
     if catalogue.lot_policies:
         followers.append(expiry.follow_policy)
     if catalogue.serial_policies:
         followers.append(serials.follow_policy)
+    if catalogue.outlier_policies:
+        followers.append(order_outliers.follow_policy)
     followers.append(witnesses.follow_policy)
     return followers

@@ -12,7 +12,7 @@ import msgspec
 
 from ingest.frames import SkuRecord
 from streams.contracts.counts import COUNT, COUNT_LINE, CountLine, CountRecord
-from streams.contracts.demand import Demand, LeadTime
+from streams.contracts.demand import ORDER_SIZES, Demand, LeadTime, OrderSizes
 from streams.contracts.kpis import KPI, Kpi
 from streams.contracts.lots import CARRIED, LOTS, RECALLS, CarriedLots, LotBook, SkuRecalls
 from streams.contracts.orders import ORDER_LINE, ORDER_QUEUE, OrderLine, OrderQueue
@@ -156,6 +156,7 @@ class Store:
         self.order_queues: Records[tuple[str, ...], OrderQueue] = Records(
             _parts(ORDER_QUEUE), _decoder(OrderQueue)
         )
+        self.order_sizes = _records_of(ORDER_SIZES, OrderSizes)
         self.demands: Records[tuple[str, str], Demand] = Records(_parts(DEMAND), _decoder(Demand))
         self.lead_times: Records[tuple[str, ...], LeadTime] = Records(
             _parts(LEAD_TIME), _decoder(LeadTime)
@@ -301,6 +302,7 @@ class Store:
             self.commands,
             self.order_lines,
             self.order_queues,
+            self.order_sizes,
             self.demands,
             self.lead_times,
             self.voided,

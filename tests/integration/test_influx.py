@@ -80,6 +80,17 @@ def test_every_panel_draws(
     assert rows(client, panel.query, influx.bucket)
 
 
+def test_of_two_unusual_lines_the_one_that_goes_on_is_open(
+    client: InfluxDBClient, influx: InfluxSettings, sku: str
+) -> None:
+    """Breaches of one article, site and kind are told apart by their ids, and each is counted."""
+    table = rows(client, queries.BREACH_TABLE, influx.bucket)
+    unusual = [row for row in table if row["kind"] == "order_outlier"]
+    assert [row["breach_id"] for row in unusual if row["sku"] == sku] == [f"breach-{sku}-15"]
+    counted = rows(client, queries.OPEN_BREACHES, influx.bucket)
+    assert {row["kind"]: row["_value"] for row in counted}["order_outlier"] == len(unusual)
+
+
 def test_sites_are_offered(client: InfluxDBClient, influx: InfluxSettings, sku: str) -> None:
     """The dashboard's site list comes from the data."""
     assert sku

@@ -69,4 +69,7 @@ def drawn_policy(draw: Random, sites: Sequence[str], skus: Sequence[str]) -> Pol
         dead_stock_days=draw.choice((None, 0, 1, 2)),
         flap_opens_max=draw.choice((None, None, 0, 1, 2)),
         flap_window_ms=draw.choice((None, None, 0, 50, DAY_MS)),
+        order_outlier_deviations=draw.choice((None, 0, 1)),
+        order_line_units_max=draw.choice((None, 0, 20)),
+        outlier_orders=draw.choice((None, "flag", "hold")),
     )

@@ -70,12 +70,19 @@ FIRST: Final[list[InputItem]] = [
             dead_stock_days=2,
             flap_opens_max=FLAP_OPENS_MAX,
             flap_window_ms=FLAP_WINDOW_MS,
+            order_outlier_deviations=2,
+            order_line_units_max=24,
         ),
     ),
     ReferenceInput(
         1,
         PolicyRecord(
-            scope="sku", sku="milk", lot_tracking="lots", near_expiry_ms=DAY_MS, serials_max=3
+            scope="sku",
+            sku="milk",
+            lot_tracking="lots",
+            near_expiry_ms=DAY_MS,
+            serials_max=3,
+            outlier_orders="hold",
         ),
     ),
     *(
@@ -213,7 +220,7 @@ def _entity(draw: Random, story: Story, kind: str) -> str:
 
 
 _ORDER_ACTIONS: Final[tuple[OrderAction, ...]] = (
-    *("reserve", "reserve", "reserve", "release", "fulfil", "settle"),
+    *("reserve", "reserve", "reserve", "release", "fulfil", "settle", "accept"),
 )
 
 

@@ -23,7 +23,7 @@ from tests.unit.streams.builders import HOUR_MS, Story, opening, reference, scan
 from tests.unit.streams.order_story import Orders
 
 SKUS = ("milk", "tea", "salt")
-OPEN_HOLD = frozenset({"reserving", "back_ordered", "confirmed", "scheduled", "fulfilling"})
+OPEN_HOLD = frozenset({"reserving", "held", "back_ordered", "confirmed", "scheduled", "fulfilling"})
 
 ASKED_TWICE = "there is such a line already"
 
@@ -114,13 +114,21 @@ def test_available_is_never_promised_twice(script: list[Step]) -> None:
 def _life(seed: int, steps: int) -> Orders:
     draw = Random(seed)
     orders = Orders(
-        reference(PolicyRecord(scope="network", negative_stock="refuse", reserve_ahead_ms=HOUR_MS)),
+        reference(
+            PolicyRecord(
+                scope="network",
+                negative_stock="refuse",
+                reserve_ahead_ms=HOUR_MS,
+                order_line_units_max=4,
+                outlier_orders=draw.choice(("flag", "hold")),
+            )
+        ),
         *[reference(SkuRecord(sku)) for sku in SKUS],
         *[opening(draw.randint(0, 9), sku=sku) for sku in SKUS],
     )
     for number in range(steps):
         name = f"o{draw.randint(1, 9)}"
-        match draw.randint(0, 8):
+        match draw.randint(0, 9):
             case 0 | 1 | 2:
                 skus = draw.sample(SKUS, draw.randint(1, 3))
                 orders.send(
@@ -133,17 +141,15 @@ def _life(seed: int, steps: int) -> Orders:
                     need_by_ms=draw.choice((0, 0, orders.stock.now_ms + 3 * HOUR_MS)),
                     ttl_ms=draw.choice((1, HOUR_MS, 9 * HOUR_MS)),
                 )
-            case 3:
-                orders.send("cancel", name)
-            case 4:
-                orders.send("fulfil", name)
+            case 3 | 4 | 7 as verb:
+                orders.send({3: "cancel", 4: "fulfil", 7: "accept"}[verb], name)
             case 5:
                 units, sku = draw.randint(1, 9), draw.choice(SKUS)
                 orders.stock.tell(scan("receive", units, seq=number, sku=sku), after_ms=1)
             case 6:
                 units, sku = draw.randint(1, 5), draw.choice(SKUS)
                 orders.stock.tell(scan("sale", units, seq=number, sku=sku), after_ms=1)
-            case 7:
+            case 8:
                 orders.stock.wait(draw.choice((1, HOUR_MS // 2, 2 * HOUR_MS)))
                 orders.plans.at(orders.stock.now_ms)
             case _:
@@ -178,13 +184,13 @@ def test_an_order_that_has_ended_holds_nothing(seed: int, steps: int) -> None:
 
 
 def test_the_random_lives_order() -> None:
-    """The lives these tests draw confirm, refuse, wait, run out of time, cancel and hand over."""
+    """The lives these tests draw confirm, hold, refuse, wait, time out, cancel and hand over."""
     ended = Counter(order.state for seed in range(60) for order in _written(_life(seed, 60)))
-    wanted = {"confirmed", "back_ordered", "refused", "expired", "cancelled", "fulfilled"}
+    wanted = {"confirmed", "back_ordered", "refused", "expired", "cancelled", "fulfilled", "held"}
     assert wanted <= set(ended)
     states = Counter(
         event.state
         for seed in range(20)
         for event in run(script_of(seed, 120)).events(OrderLineChanged)
     )
-    assert {"reserved", "waiting", "refused", "scheduled", "released"} <= set(states)
+    assert {"reserved", "waiting", "refused", "scheduled", "released", "held"} <= set(states)

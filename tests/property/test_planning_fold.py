@@ -135,13 +135,13 @@ ORDER_ITEMS = st.one_of(
             ttl_ms=ttl_ms,
         ),
         st.integers(0, 40),
-        st.sampled_from(["place", "place", "fulfil", "cancel"]),
+        st.sampled_from(["place", "place", "fulfil", "cancel", "accept"]),
         ORDER_IDS,
         st.sampled_from(["whole", "partial"]),
         st.sampled_from([1, 20_000, 90_000]),
     ),
     st.builds(
-        lambda name, number, state, units: OrderLineAnswered(
+        lambda name, number, state, units, outlier_id: OrderLineAnswered(
             changed=OrderLineChanged(
                 order_id=name,
                 line=number,
@@ -150,13 +150,17 @@ ORDER_ITEMS = st.one_of(
                 state=state,
                 at_ms=0,
                 quantity_units=4,
-                reserved_units=units,
+                reserved_units=0 if state == "held" else units,
+                outlier_id=outlier_id or ("breach-milk-1" if state == "held" else ""),
             )
         ),
         ORDER_IDS,
         st.integers(1, 2),
-        st.sampled_from(["reserved", "reserved", "waiting", "scheduled", "refused", "fulfilled"]),
+        st.sampled_from(
+            ["reserved", "reserved", "waiting", "scheduled", "refused", "fulfilled", "held"]
+        ),
         st.integers(0, 4),
+        st.sampled_from(["", "", "breach-milk-9"]),
     ),
 )
 EACH = st.lists(ITEMS | ORDER_ITEMS, min_size=1, max_size=5)

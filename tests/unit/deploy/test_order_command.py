@@ -84,6 +84,7 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Orders:
             {"need_by_ms": 1_000, "priority": 3, "fulfilment": "whole", "back_order": False},
         ),
         (["fulfil", "o1"], {"verb": "fulfil", "order_id": "o1"}),
+        (["accept", "o1"], {"verb": "accept", "order_id": "o1"}),
         (["cancel", "o1", "--reason", "changed her mind"], {"reason": "changed her mind"}),
     ],
 )

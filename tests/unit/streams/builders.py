@@ -28,6 +28,7 @@ from streams.contracts.alerts import ALERT_INPUT_FRAMES
 from streams.contracts.events import EVENT_FRAMES
 from streams.contracts.ledger import MOVEMENT_FRAMES, Movement
 from streams.contracts.lots import CARRIED, LOTS, CarriedLots, LotBook
+from streams.contracts.orders import ORDER_LINE, OrderLine
 from streams.contracts.plans import PLAN_FRAMES
 from streams.contracts.serials import SERIALS, SerialBook
 from streams.contracts.state import (
@@ -231,6 +232,12 @@ class Story:
         raws = sorted(raw for raw in self.state if key_parts(raw)[0] == SERIALS)
         found = [decode(raw, self.state[raw]) for raw in raws]
         return [book for book in found if isinstance(book, SerialBook)]
+
+    def order_lines(self) -> list[OrderLine]:
+        """Return all order lines as written, in key order."""
+        raws = sorted(raw for raw in self.state if key_parts(raw)[0] == ORDER_LINE)
+        found = [decode(raw, self.state[raw]) for raw in raws]
+        return [line for line in found if isinstance(line, OrderLine)]
 
     def lots(self, site: str = SHOP) -> dict[str, int]:
         """Return the units by lot at a site, those of no known lot under the empty name."""
