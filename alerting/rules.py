@@ -19,6 +19,7 @@ _TITLES: Final = {
     "theft_like_drop": "Shelf fell without a scan",
     "dead_stock": "Dead stock",
     "order_outlier": "Unusually large order",
+    "promotion_shortage": "Short for a promotion",
     "device_silent": "Device silent",
     "battery_low": "Battery low",
     "need_opened": "Replenishment needed",

@@ -1,6 +1,6 @@
 """A catalogue load as Kafka records: the catalog topic, the inputs and the alert inputs. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -124,9 +124,18 @@ def stock_items(
         removed = change.kind == "removed"
         item = ReferenceInput(version, _record(change.entity), removed)
         sku = getattr(change.entity, "sku", "")
-        for partition in [partition_of(sku, partition_count)] if sku else items:
+        told_to = set(_partitions(sku, partition_count))
+        for partition in sorted(told_to):
             items[partition].append(item)
+        if isinstance(change.before, Promotion):  # its article may have been another one
+            gone = ReferenceInput(version, _record(change.before), removed=True)
+            for partition in sorted(set(_partitions(change.before.sku, partition_count)) - told_to):
+                items[partition].append(gone)
     return items
+
+
+def _partitions(sku: str, partition_count: int) -> Iterable[int]:
+    return [partition_of(sku, partition_count)] if sku else range(partition_count)
 
 
 def alert_items(changed: Sequence[Change], *, version: int) -> list[AlertItem]:

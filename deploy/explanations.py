@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import sqrt
 from typing import Any, Final
 
+from deploy.promotion_words import for_promotion, promotion_lines
 from deploy.utc import utc
 from streams.contracts.blindness import BlindIntervalChanged
 from streams.contracts.counts import CountLineChanged, CountSessionChanged
@@ -85,7 +86,8 @@ def explained(events: Sequence[StreamEvent]) -> list[str]:
                 transfer = event.transfer
                 way = f"{transfer.sku} from {transfer.from_site} to {transfer.to_site}"
                 lines += _decision(
-                    f"{transfer.transfer_id}: {transfer.quantity_units} of {way}",
+                    f"{transfer.transfer_id}: {transfer.quantity_units} of {way}"
+                    + for_promotion(transfer.promotion, transfer.decided_from),
                     f"{utc(event.at_ms)} {transfer.state}, by {event.cause}",
                     {} if lines else transfer.decided_from,
                     told=bool(lines),
@@ -94,7 +96,8 @@ def explained(events: Sequence[StreamEvent]) -> list[str]:
                 need = event.need
                 lines += _decision(
                     f"{need.need_id}: {need.sku} for {need.site}"
-                    f" from {need.from_site or 'the supplier'}",
+                    f" from {need.from_site or 'the supplier'}"
+                    + for_promotion(need.promotion, need.decided_from),
                     f"{utc(event.at_ms)} {need.state}, {need.received_units} of"
                     f" {need.quantity_units} received",
                     need.decided_from,
@@ -137,6 +140,11 @@ def _cleared(event: BreachCleared) -> str:
         return f"cleared {utc(event.at_ms)}: the line was accepted, or has ended"
     if event.kind == "near_expiry":
         return f"cleared {utc(event.at_ms)}: what neared its expiry is gone"
+    if event.kind == "promotion_shortage":
+        return (
+            f"cleared {utc(event.at_ms)}: available {event.available_units}, needed"
+            f" {event.threshold_units}" + ("" if event.threshold_units else ": no promotion asks")
+        )
     return (
         f"cleared {utc(event.at_ms)}: available {event.available_units}, threshold"
         f" {event.threshold_units} and the hysteresis reached again"
@@ -228,7 +236,10 @@ def _breach(event: BreachOpened) -> list[str]:
     witness = "the book" if leading == numbers["on_hand_units"] else "the shelf"
     number = numbers.get("threshold_number", 0)
     origin = f"computed: threshold-{event.sku}-{number}" if number else "the policy's"
+    if event.promotion:
+        origin = f"what the promotion {event.promotion} needs"
     relation = "above" if event.kind == "overstock" else "below"
+    hysteresis = "" if event.promotion else f", hysteresis {numbers['hysteresis_units']}"
     lines = [
         f"{event.breach_id}: {event.kind} of {event.sku} at {event.site}",
         (
@@ -248,8 +259,8 @@ def _breach(event: BreachOpened) -> list[str]:
             f" + on order {numbers['on_order_units']} = {event.position_units}"
         ),
         (
-            f"threshold {event.threshold_units} ({origin}), hysteresis"
-            f" {numbers['hysteresis_units']}, catalogue load {numbers.get('reference_version', 0)}"
+            f"threshold {event.threshold_units} ({origin}){hysteresis}"
+            f", catalogue load {numbers.get('reference_version', 0)}"
         ),
     ]
     if "flap_opens_max" in numbers:
@@ -264,7 +275,7 @@ def _breach(event: BreachOpened) -> list[str]:
             f"stockout foreseen in {_span(minutes * 60_000)}: {event.available_units} at"
             f" {_milli(numbers['demand_milli_day'])} a day"
         )
-    return lines
+    return [*lines, *promotion_lines(event)]
 
 
 def _trend(trend_milli_day: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from deploy.ledger_rows import Row
-from streams.contracts.demand import Demand
+from streams.contracts.demand import PROMOTION_NEED, Demand, PromotionNeed
 from streams.contracts.purchases import (
     PURCHASE,
     PURCHASE_PLACED,
@@ -33,7 +33,7 @@ from streams.domain.positions import position_units, wanted_units
 from streams.domain.sensing import available_units, is_unknown
 from streams.domain.thresholds import overlaid
 
-_KINDS: Final = frozenset({LEVEL, SKU, DEMAND, REFERENCE})
+_KINDS: Final = frozenset({LEVEL, SKU, DEMAND, PROMOTION_NEED, REFERENCE})
 _OPEN: Final = PURCHASE_PLACED | PURCHASE_UNPLACED
 
 
@@ -45,6 +45,7 @@ class SupplyView:
         self._levels: dict[tuple[str, str], Level] = {}
         self._books: dict[str, SkuBook] = {}
         self._demands: dict[tuple[str, str], Demand] = {}
+        self._promotions: dict[tuple[str, str], PromotionNeed] = {}
         self._orders: dict[str, PurchaseOrder] = {}
         self._catalogue = Catalogue()
         self._references: dict[bytes, bytes] = {}
@@ -63,7 +64,12 @@ class SupplyView:
         if kind == SKU:
             _keep(self._books, names[0], record)
         else:
-            _keep(self._levels if kind == LEVEL else self._demands, (names[0], names[1]), record)
+            tables: dict[str, dict[Any, Any]] = {
+                LEVEL: self._levels,
+                DEMAND: self._demands,
+                PROMOTION_NEED: self._promotions,
+            }
+            _keep(tables[kind], (names[0], names[1]), record)
 
     def take_plan(self, raw_key: bytes, value: bytes | None) -> None:
         """Take one committed record of `shelfstream.plan-state`, in log order."""
@@ -82,7 +88,9 @@ class SupplyView:
             if record is None or record.supplier != supplier:
                 continue
             rules = overlaid(
-                self._catalogue.resolve(sku, site, record), self._demands.get((sku, site))
+                self._catalogue.resolve(sku, site, record),
+                self._demands.get((sku, site)),
+                self._promotions.get((sku, site)),
             )
             row = {"supplier": supplier, "sku": sku, "name": record.name, "site": site}
             numbers = _numbers(level, rules)

@@ -276,6 +276,7 @@ class PolicyRecord(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False
     order_outlier_deviations: int | None = None
     order_line_units_max: int | None = None
     outlier_orders: OutlierOrders | None = None
+    promotion_lead_ms: int | None = None
 
 
 ReferenceEntity = (

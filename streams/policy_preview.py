@@ -6,13 +6,13 @@ waiting.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from ingest.contracts.topics import EVENTS
 from ingest.frames import SkuRecord
-from streams.contracts.demand import Demand
+from streams.contracts.demand import PROMOTION_NEED, Demand, PromotionNeed
 from streams.contracts.events import (
     EVENT_FRAMES,
     BreachCleared,
@@ -36,6 +36,7 @@ from streams.domain.fold import StockFold
 from streams.domain.thresholds import overlaid
 
 LevelKey = tuple[str, str]
+StructT = TypeVar("StructT", bound=msgspec.Struct)
 _SKU_HEAD: Final = key(SKU, "")
 _BOOK_DECODER: Final = msgspec.msgpack.Decoder(SkuBook)
 _LEVEL_DECODER: Final = msgspec.msgpack.Decoder(Level)
@@ -48,7 +49,7 @@ class LevelPreview(msgspec.Struct, kw_only=True):
     site: str
     rules: dict[str, tuple[Any, Any]] = {}
     """Name of each rule that changes: before, after. Computed thresholds stand in `min_units` and
-    `max_units`, as in the fold."""
+    `max_units`, what a promotion needs in `promoted_units`, as in the fold."""
     opens: list[str] = []
     """Kinds of the breaches that open at once."""
     waits: list[str] = []
@@ -121,16 +122,21 @@ def _rules(state: Mapping[bytes, bytes]) -> dict[LevelKey, dict[str, Any]]:
         book = _BOOK_DECODER.decode(value)
         for site in book.sites:
             rules = catalogue.resolve(book.sku, site, book.record or SkuRecord(book.sku))
-            if rules.thresholds == "computed" or rules.stockout_horizon_ms:
-                rules = overlaid(rules, _demand(state, book.sku, site))
+            rules = overlaid(
+                rules,
+                _record(state, Demand, DEMAND, book.sku, site),
+                _record(state, PromotionNeed, PROMOTION_NEED, book.sku, site),
+            )
             found[book.sku, site] = msgspec.structs.asdict(rules)
     return found
 
 
-def _demand(state: Mapping[bytes, bytes], sku: str, site: str) -> Demand | None:
-    raw = key(DEMAND, sku, site)
+def _record(
+    state: Mapping[bytes, bytes], struct: type[StructT], kind: str, *place: str
+) -> StructT | None:
+    raw = key(kind, *place)
     record = decode(raw, state[raw]) if raw in state else None
-    return record if isinstance(record, Demand) else None
+    return record if isinstance(record, struct) else None
 
 
 def _compare_pending(

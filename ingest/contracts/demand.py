@@ -17,3 +17,5 @@ class PromotionRecord(msgspec.Struct, frozen=True, array_like=True, tag=7, gc=Fa
     site: str = ""
     category: str = ""
     sku: str = ""
+    planned_units: int = 0
+    """Sales planned at each site it is for; 0 where only the uplift is known."""

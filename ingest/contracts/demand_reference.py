@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from ingest.contracts.events import Identifier, TimeMs
-from ingest.contracts.fields import OptionalCode, ReferenceModel
+from ingest.contracts.fields import OptionalCode, ReferenceModel, Units
 
 
 class Promotion(ReferenceModel):
@@ -21,6 +21,9 @@ class Promotion(ReferenceModel):
     site: OptionalCode = ""
     category: OptionalCode = ""
     sku: OptionalCode = ""
+    planned_units: Units = 0
+    """Sales planned at each of its sites for all of it: they are then its demand, and the uplift is
+    not asked. 0: the uplift of what is learned."""
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> "Promotion":

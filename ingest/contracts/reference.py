@@ -284,6 +284,9 @@ class Policy(ReferenceModel):
     """And so is one of more units than this, whatever is usual. 0 or said nowhere: no limit."""
     outlier_orders: OutlierOrders | None = None
     """`hold`: such a line takes nothing until it is accepted. Said nowhere: `flag`."""
+    promotion_lead_ms: DurationMs | None = None
+    """What a promotion needs is to be there so long before it begins; it is looked for earlier by
+    the lead time of supply (docs/demand.md). 0 or said nowhere: it is not foreseen."""
 
     @model_validator(mode="after")
     def _scope_names(self) -> "Policy":

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal
 
+from msgspec.structs import replace
+
 from ingest.catalog import NEVER_MS
+from ingest.contracts.demand import PromotionRecord
 from ingest.contracts.supply import LaneRecord
 from ingest.frames import (
     InputItem,
@@ -20,6 +23,7 @@ from ingest.frames import (
 )
 from ingest.partitions import partition_of
 from simulators.whole.harness_options import Options
+from simulators.whole.harness_system import EPOCH_MS
 
 LOAD_VERSION: Final = 1
 UNIT_WEIGHT_MG: Final = 100_000
@@ -189,5 +193,21 @@ def _entities(catalog: SimulatedCatalog, rng: Random) -> list[ReferenceEntity]:
             SkuRecord(sku, unit_weight_mg=UNIT_WEIGHT_MG, unit_cost_minor=100)
             for sku in catalog.skus
         ),
-        policy,
+        *_ahead_of_a_promotion(policy, sites, rng),
     ]
+
+
+def _ahead_of_a_promotion(
+    policy: PolicyRecord, sites: list[str], rng: Random
+) -> list[ReferenceEntity]:
+    """Return the policy and a promotion within the run, which half of the seeds foresee."""
+    begins_ms = EPOCH_MS + rng.choice([2_500, 5_000])
+    sale = PromotionRecord(
+        "sale",
+        begins_ms,
+        begins_ms + rng.choice([1_000, 4_000]),
+        uplift_permille=1_500,
+        site=rng.choice(["", *sites]),
+        planned_units=rng.choice([40, 90]),
+    )
+    return [replace(policy, promotion_lead_ms=rng.choice([0, 2_000])), sale]

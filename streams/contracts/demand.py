@@ -5,7 +5,8 @@ from typing import Final
 import msgspec
 
 ORDER_SIZES: Final = "order_sizes"
-"""Kind of state key in `shelfstream.stock`: `order_sizes`, SKU, site."""
+PROMOTION_NEED: Final = "promotion_need"
+"""Kinds of state keys in `shelfstream.stock`: of SKU and site."""
 
 
 class Demand(msgspec.Struct, array_like=True, kw_only=True, gc=False):
@@ -62,3 +63,28 @@ class OrderSizes(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """Units of a line."""
     variance: float = 0.0
     """Mean squared error of what was expected of a line."""
+
+
+class PromotionNeed(msgspec.Struct, array_like=True, kw_only=True, gc=False):
+    """What promotions need of one SKU at one site, as last foreseen; only where a policy asks."""
+
+    due_ms: int
+    """When it is foreseen anew: the next lead, start or end of a promotion here."""
+    promotion: str = ""
+    """The one that needs most of those whose lead has begun; empty, as all that follows, before."""
+    begins_ms: int = 0
+    ends_ms: int = 0
+    reckoned_from_ms: int = 0
+    """What is expected to be sold from here until `covered_until_ms` is what is needed."""
+    covered_until_ms: int = 0
+    needed_units: int = 0
+    demand_milli: int = 0
+    """Expected in that span, in thousandths of a unit."""
+    promoted_milli: int = 0
+    """How much of that promotions add."""
+    mean_milli_day: int = 0
+    """Learned demand of an ordinary day; 0 where too little is learned."""
+    uplift_permille: int = 0
+    planned_units: int = 0
+    aimed_units: int = 0
+    """What an answer aims at, and a donor keeps: a day's demand above what is needed."""

@@ -33,6 +33,8 @@ class BreachOpened(msgspec.Struct, frozen=True, array_like=True, tag=1, kw_only=
     decided_from: dict[str, int] = {}
     cause: str = ""
     """The order line, `{order}/{line}`, of an order outlier; empty for other kinds."""
+    promotion: str = ""
+    """The promotion that stock is short for; empty for all other kinds."""
 
 
 class BreachCleared(msgspec.Struct, frozen=True, array_like=True, tag=2, kw_only=True):

@@ -71,6 +71,7 @@ PUBLISHED: Final[dict[str, tuple[type[msgspec.Struct], ...]]] = {
         demand.Demand,
         demand.LeadTime,
         demand.OrderSizes,
+        demand.PromotionNeed,
         voids.Voided,
         counts.CountRecord,
         counts.CountLine,

@@ -13,7 +13,14 @@ from ingest.contracts.demand import PromotionRecord
 from ingest.contracts.supply import LaneRecord, SupplierRecord
 from ingest.frames import NetworkRecord, PolicyRecord, SiteRecord, SkuRecord
 from streams.contracts.counts import COUNT_STRUCTS
-from streams.contracts.demand import ORDER_SIZES, Demand, LeadTime, OrderSizes
+from streams.contracts.demand import (
+    ORDER_SIZES,
+    PROMOTION_NEED,
+    Demand,
+    LeadTime,
+    OrderSizes,
+    PromotionNeed,
+)
 from streams.contracts.kpis import KPI, Kpi
 from streams.contracts.lots import LOT_STRUCTS
 from streams.contracts.orders import ORDER_LINE_STRUCTS
@@ -36,6 +43,7 @@ BreachKind = Literal[
     "theft_like_drop",
     "dead_stock",
     "order_outlier",
+    "promotion_shortage",
 ]
 BREACH_KINDS: Final[tuple[BreachKind, ...]] = (
     "stockout",
@@ -45,6 +53,7 @@ BREACH_KINDS: Final[tuple[BreachKind, ...]] = (
     "near_expiry",
     *WITNESS_KINDS,
     "order_outlier",
+    "promotion_shortage",
 )
 
 TransferState = Literal[
@@ -209,6 +218,8 @@ class Transfer(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     lost_units: int = 0
     value_minor: int = 0
     """Value of the units on their way, taken from the donor's book."""
+    promotion: str = ""
+    """The promotion that it is made for; empty for an ordinary shortage."""
 
 
 class Need(msgspec.Struct, array_like=True, kw_only=True, gc=False):
@@ -232,6 +243,10 @@ class Need(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """Units of it in purchase orders that have gone out: they come, needed or not."""
     revision: int = 0
     """How often purchasing has changed it; what it is told tells it which change it saw."""
+    promotion: str = ""
+    """The promotion that it was last added to for; empty for ordinary shortages."""
+    need_by_ms: int = 0
+    """When that promotion begins."""
 
 
 class SkuBook(msgspec.Struct, array_like=True, kw_only=True, gc=False):
@@ -342,6 +357,7 @@ STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
     DEMAND: Demand,
     LEAD_TIME: LeadTime,
     ORDER_SIZES: OrderSizes,
+    PROMOTION_NEED: PromotionNeed,
     VOIDED: Voided,
     KPI: Kpi,
     WITNESS: WitnessRecord,

@@ -4,7 +4,7 @@ What is in transit or on order counts first, so the same shortage is never answe
 """
 
 from streams.contracts.state import Breach, Level
-from streams.domain import needs, transfers
+from streams.domain import needs, promotions, transfers
 from streams.domain.autonomy import take_automatic
 from streams.domain.catalogue import Rules
 from streams.domain.donors import Donation, choose
@@ -14,7 +14,7 @@ from streams.domain.store import Store
 
 
 def answer(store: Store, level: Level, rules: Rules, breach: Breach) -> None:
-    """Answer an open shortage whose position is below the minimum."""
+    """Answer an open shortage whose position is below the minimum, or what a promotion needs."""
     position = position_units(level, rules)
     if rules.autonomy == "observe" or position >= rules.shortage_units:
         return
@@ -28,6 +28,7 @@ def answer(store: Store, level: Level, rules: Rules, breach: Breach) -> None:
         "order_up_to_units": rules.order_up_to_units,
         "multiple_units": rules.multiple_units,
         "need_units": need_units,
+        **(promotions.numbers(store, level) if rules.promotion else {}),
     }
     rest_units = need_units
     refused = breach.refused_sites
@@ -35,7 +36,15 @@ def answer(store: Store, level: Level, rules: Rules, breach: Breach) -> None:
         _transfer(store, level, rules, breach=breach, donation=donation, decided=decided)
         rest_units -= donation.quantity_units
     if rest_units > 0 and "" not in refused:
-        needs.request(store, level, rest_units, {**decided, "rest_units": rest_units})
+        asked = {**decided, "rest_units": rest_units}
+        needs.request(
+            store,
+            level,
+            rest_units,
+            asked,
+            promotion=rules.promotion,
+            need_by_ms=rules.promotion_begins_ms,
+        )
 
 
 def _transfer(
@@ -59,6 +68,7 @@ def _transfer(
         state="approved" if approved else "proposed",
     )
     transfer.breach_id = breach.breach_id
+    transfer.promotion = rules.promotion
     transfer.deadline_ms = transfers.proposal_deadline_ms(store, transfer)
     transfer.decided_from = {
         **decided,

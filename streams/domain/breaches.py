@@ -18,16 +18,19 @@ from streams.domain import (
     kanban,
     kpis,
     needs,
+    promotions,
     sensing,
     transfers,
     witnesses,
 )
 from streams.domain.answers import answer
 from streams.domain.catalogue import Rules
+from streams.domain.flapping import FLAPPING
 from streams.domain.issues import note_gap
 from streams.domain.positions import position_units
 from streams.domain.records import NEVER_CALM
 from streams.domain.store import Store
+from streams.domain.thresholds import usual
 
 SEVERITY: Final[dict[BreachKind, Severity]] = {
     "stockout": "critical",
@@ -35,8 +38,10 @@ SEVERITY: Final[dict[BreachKind, Severity]] = {
     "low_stock": "warning",
     "overstock": "info",
     "near_expiry": "warning",
+    "promotion_shortage": "warning",
 }
 
+PROMOTION_SHORTAGE: Final = "promotion_shortage"
 MILLI: Final = 1_000
 DAY_MINUTES: Final = 1_440
 
@@ -84,6 +89,7 @@ def assess(store: Store, level: Level, rules: Rules) -> None:
         return
     for judgement in judgements(rules, on_hand_units, available_units):
         _apply(store, level, rules, judgement, available_units)
+    _look_ahead(store, level, rules, available_units)
     _follow_up(store, level, rules)
 
 
@@ -140,18 +146,39 @@ def judgements(rules: Rules, on_hand_units: int, available_units: int) -> tuple[
     )
 
 
+def _look_ahead(store: Store, level: Level, rules: Rules, available_units: int) -> None:
+    """Apply how stock stands to a promotion: what is coming counts; once it is there it is over.
+
+    There is no hysteresis: an answer aims at a day more than what is needed, and no higher.
+    """
+    needed_units = rules.promoted_units
+    if needed_units is None and not level.breaches:
+        return
+    position = available_units + level.in_transit_in_units + level.on_order_units
+    judgement = Judgement(
+        PROMOTION_SHORTAGE,
+        needed_units or 0,
+        needed_units is not None and position < needed_units,
+        needed_units is None or available_units >= needed_units,
+    )
+    _apply(store, level, rules, judgement, available_units)
+
+
 def _calm_books(rules: Rules, held_units: int) -> tuple[float, float]:
     """Return the books between which `_is_fine` holds, and no gap begins, with so many held."""
-    least = max(1, rules.min_units or 1, rules.foretold_units or 1) + held_units
+    least = max(1, rules.min_units or 1, rules.foretold_units or 1, rules.promoted_units or 1)
+    least += held_units
     return least, inf if rules.max_units is None else rules.max_units
 
 
 def _is_fine(rules: Rules, on_hand_units: int, available_units: int) -> bool:
     least, most, foretold = rules.min_units, rules.max_units, rules.foretold_units
+    promoted = rules.promoted_units
     return (
         (least is None or (available_units >= least and available_units > 0))
         and (most is None or on_hand_units <= most)
         and (foretold is None or available_units >= foretold)
+        and (promoted is None or available_units >= promoted)
     )
 
 
@@ -198,6 +225,10 @@ def _open(
     flapping.note_opened(level, rules, breach)
     store.levels.touch((level.sku, level.site))
     position = position_units(level, rules)
+    promotion = rules.promotion if breach.kind == PROMOTION_SHORTAGE else ""
+    numbers = _numbers(store, level, rules, available_units)
+    if promotion:
+        numbers |= promotions.numbers(store, level)
     store.outbox.events.append(
         BreachOpened(
             breach_id=breach.breach_id,
@@ -210,10 +241,8 @@ def _open(
             position_units=position,
             threshold_units=breach.threshold_units,
             observed_at_ms=breach.observed_at_ms,
-            decided_from={
-                **_numbers(store, level, rules, available_units),
-                **flapping.limits(rules, breach),
-            },
+            decided_from={**numbers, **flapping.limits(rules, breach)},
+            promotion=promotion,
         )
     )
     store.outbox.alert(
@@ -233,7 +262,7 @@ def _open(
                 **_minutes_left(rules, available_units),
                 **flapping.limits(rules, breach),
             },
-            text="flapping: held open until it has stayed clear" if breach.flapping else "",
+            text="; ".join(filter(None, (promotion, FLAPPING if breach.flapping else ""))),
         ),
     )
 
@@ -299,17 +328,34 @@ def _clear(
     store.outbox.alert(level.site, ended)
     if _open_shortage(level) is None and breach.kind != "overstock":
         transfers.withdraw(store, level.sku, level.site, breach.breach_id)
+    elif breach.kind == PROMOTION_SHORTAGE:
+        only = breach.breach_id
+        transfers.withdraw(store, level.sku, level.site, breach.breach_id, of_breach=only)
 
 
 def _follow_up(store: Store, level: Level, rules: Rules) -> None:
     if level.need_id:
+        promotions.give_up(store, level, rules)
         without_units = position_units(level, rules) - level.on_order_units
         if without_units >= rules.order_up_to_units:
             for need in needs.open_needs(store, level):
                 needs.close_unneeded(store, need)
     breach = _open_shortage(level)
+    if breach is not None and rules.promoted_units is not None:
+        promoted = _open_of(level, PROMOTION_SHORTAGE)
+        if promoted is None:  # it has to dwell first
+            rules = usual(rules)
+        else:  # it needs more than the others
+            breach = promoted
     if breach is not None:
         answer(store, level, rules, breach)
+
+
+def _open_of(level: Level, kind: BreachKind) -> Breach | None:
+    for breach in level.breaches:
+        if breach.kind == kind and breach.breach_id:
+            return breach
+    return None
 
 
 def _open_shortage(level: Level) -> Breach | None:

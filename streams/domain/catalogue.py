@@ -128,6 +128,16 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     auto_value_minor_day_max: int | None = None
     demand_milli_day: int = 0
     """What it is foretold from: thousandths of a unit a day."""
+    promotion_lead_ms: int = 0
+    """0: what a promotion needs is not foreseen."""
+    promoted_units: int | None = None
+    """Position that a promotion whose lead has begun needs; None where it is not above `min_units`.
+    `max_units` is then at least what an answer to it aims at."""
+    promoted_aim_units: int = 0
+    promotion: str = ""
+    promotion_begins_ms: int = 0
+    usual_max_units: int | None = None
+    """`max_units` without the promotion; only while there is one."""
 
     @property
     def judges_orders(self) -> bool:
@@ -137,17 +147,17 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def shortage_units(self) -> int:
         """Below this position a shortage is answered."""
-        return max(self.min_units or 0, 1)
+        return max(self.min_units or 0, self.promoted_units or 0, 1)
 
     @property
     def order_up_to_units(self) -> int:
         """The position that an answer aims at; never below the minimum."""
-        return max(self.max_units or 0, self.shortage_units)
+        return max(self.max_units or 0, self.promoted_aim_units, self.shortage_units)
 
     @property
     def kept_units(self) -> int:
-        """What a donor keeps: its hold-back, and at least its own minimum."""
-        return max(self.hold_back_units, self.min_units or 0)
+        """What a donor keeps: its hold-back, and its own minimum and promotion at least."""
+        return max(self.hold_back_units, self.min_units or 0, self.promoted_aim_units)
 
 
 _FIELDS: Final = tuple(
@@ -183,6 +193,8 @@ class Catalogue:
         self.serial_policies: set[PolicyKey] = set()
         self.outlier_policies: set[PolicyKey] = set()
         """Policies that judge order lines by what is usual."""
+        self.lead_policies: set[PolicyKey] = set()
+        """Policies that let promotions be foreseen."""
         self._lanes: dict[str, dict[str, LaneRecord]] = {}
         self._changes: dict[bytes, bytes | None] = {}
 
@@ -213,6 +225,15 @@ class Catalogue:
         """Return where a site replenishes from; empty for the supplier."""
         record = self.sites.get(site)
         return record.parent_site if record is not None else ""
+
+    @property
+    def foresees_promotions(self) -> bool:
+        """Whether any promotion may have to be foreseen: without one nothing is computed."""
+        return bool(self.lead_policies and self._promotions)
+
+    def promotion(self, name: str) -> PromotionRecord | None:
+        """Return a promotion by its name."""
+        return self._promotions.get(name)
 
     def promotions(
         self, sku: str, site: str, category: str, *, from_ms: int, until_ms: int
@@ -277,15 +298,15 @@ class Catalogue:
             _set(self._promotions, record.promotion, record, removed=removed)
         else:
             _set(self.policies, policy_key(record), record, removed=removed)
-            self.lot_policies.discard(policy_key(record))
-            if record.lot_tracking == "lots" and not removed:
-                self.lot_policies.add(policy_key(record))
-            self.serial_policies.discard(policy_key(record))
-            if record.serials_max and not removed:
-                self.serial_policies.add(policy_key(record))
-            self.outlier_policies.discard(policy_key(record))
-            if record.order_outlier_deviations and not removed:
-                self.outlier_policies.add(policy_key(record))
+            for policies, says in (
+                (self.lot_policies, record.lot_tracking == "lots"),
+                (self.serial_policies, record.serials_max),
+                (self.outlier_policies, record.order_outlier_deviations),
+                (self.lead_policies, record.promotion_lead_ms),
+            ):
+                policies.discard(policy_key(record))
+                if says and not removed:
+                    policies.add(policy_key(record))
 
 
 def policy_key(policy: PolicyRecord) -> PolicyKey:

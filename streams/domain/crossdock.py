@@ -64,6 +64,7 @@ def _send(store: Store, level: Level, need: Need, quantity_units: int, cause: st
         "donor_planned_units": level.in_transit_out_units,
         "donor_kept_units": store.rules(level.sku, level.site).hold_back_units,
     }
+    transfer.promotion = need.promotion
     transfers.flag(transfer, "cross_dock")
     needs.allot(store, need.sku, need.site, level.site, quantity_units)
     transfers.settle(store, transfer, transfers.NOTHING, cause)

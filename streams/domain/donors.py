@@ -1,14 +1,15 @@
 """Who can give: surplus of the sites with a lane into the one that is short.
 
-A donor keeps its hold-back and its own minimum, does not give while it is short, expects a
-transfer itself or has just received one (no ping-pong), and is never guessed at while blind.
+A donor keeps its hold-back, its own minimum and what its own promotion needs. It does not give
+while it is short, expects a transfer itself or has just received one (no ping-pong), and is never
+guessed at while blind.
 """
 
 from typing import Final, NamedTuple
 
 from ingest.contracts.supply import LaneRecord
 from streams.contracts.state import Level
-from streams.domain import shelf_life
+from streams.domain import promotions, shelf_life
 from streams.domain.arithmetic import round_down
 from streams.domain.catalogue import Rules
 from streams.domain.positions import position_units
@@ -55,7 +56,7 @@ def choose(
     offers: list[Offer] = []
     for lane in store.catalogue.lanes_into(level.site)[:DONORS_CONSIDERED_MAX]:
         if lane.from_site not in refused_sites and lane.from_site != level.site:
-            offer = _offer(store, level, lane)
+            offer = _offer(store, level, rules, lane)
             if offer is not None:
                 offers.append(offer)
     donations: list[Donation] = []
@@ -94,7 +95,7 @@ def _rank(offer: Offer, need_units: int) -> tuple[bool, int, int, str]:
     return short, lane.cost_minor, lane.lead_time_ms, lane.from_site
 
 
-def _offer(store: Store, level: Level, lane: LaneRecord) -> Offer | None:
+def _offer(store: Store, level: Level, wanting: Rules, lane: LaneRecord) -> Offer | None:
     sku = level.sku
     donor = store.levels.get((sku, lane.from_site))
     if donor is None or _is_short(donor) or donor.in_transit_in_units > 0:
@@ -111,10 +112,14 @@ def _offer(store: Store, level: Level, lane: LaneRecord) -> Offer | None:
     if rules.lot_tracking == "lots":
         spoiling = shelf_life.spoiling_units(store, donor, level, store.now_ms + lane.lead_time_ms)
     # What it keeps sells first, so what is soon to expire is kept before anything else is.
-    surplus = available - planned - max(rules.kept_units, spoiling)
+    kept = rules.kept_units
+    if wanting.promoted_units is not None:
+        by_ms = wanting.promotion_begins_ms
+        kept = max(kept, promotions.own_units(store, sku, lane.from_site, by_ms))
+    surplus = available - planned - max(kept, spoiling)
     if surplus <= 0:
         return None
-    return Offer(lane, surplus, available, planned, rules.kept_units, spoiling)
+    return Offer(lane, surplus, available, planned, kept, spoiling)
 
 
 def _is_short(donor: Level) -> bool:

@@ -5,9 +5,14 @@ within the window before is flapping: opened once more, said so once, and cleare
 stayed clear for a whole window. A crossing ends the calm, however short; so does a blind witness.
 """
 
+from typing import Final
+
 from streams.contracts.state import Breach, Level, RecentBreaches
 from streams.domain.catalogue import Rules
 from streams.domain.store import Store
+
+FLAPPING: Final = "flapping: held open until it has stayed clear"
+"""What the alert of a flapping breach says."""
 
 
 def note_opened(level: Level, rules: Rules, breach: Breach) -> None:

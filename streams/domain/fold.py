@@ -26,6 +26,7 @@ from ingest.frames import (
 )
 from streams.command_answers import ANSWERS_KEPT_MS
 from streams.contracts.counts import COUNT_LINE
+from streams.contracts.demand import PROMOTION_NEED
 from streams.contracts.events import BarrierPassed
 from streams.contracts.lots import LOTS
 from streams.contracts.orders import ORDER_LINE, ORDER_QUEUE
@@ -39,6 +40,7 @@ from streams.domain import (
     needs,
     order_queues,
     orders,
+    promotions,
     sensing,
     transfers,
     witnesses,
@@ -285,6 +287,7 @@ _DUE_MS: Final[dict[str, Callable[[Store, str], int]]] = {
     VOIDED: voided_due_ms,
     COUNT_LINE: counts.line_due_ms,
     LOTS: expiry.due_ms,
+    PROMOTION_NEED: promotions.due_ms,
     WITNESS: witnesses.due_ms,
     DEVICE: silence_due_ms,
 }
@@ -314,6 +317,7 @@ _TIMER_ACTIONS: Final[dict[str, Callable[..., int]]] = {
     VOIDED: forget_voided,
     COUNT_LINE: counts.forget_line,
     LOTS: expiry.come_due,
+    PROMOTION_NEED: promotions.come_due,
     WITNESS: witnesses.come_due,
     DEVICE: tell_long_silence,
 }

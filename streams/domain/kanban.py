@@ -10,10 +10,12 @@ from streams.domain.arithmetic import round_down
 from streams.domain.catalogue import Rules
 from streams.domain.positions import position_units
 from streams.domain.store import Store
+from streams.domain.thresholds import usual
 
 
 def signal(store: Store, level: Level, rules: Rules) -> None:
     """Ask for as many packs as have been used and are neither coming nor asked for."""
+    rules = usual(rules)  # cards are not for promotions
     if rules.autonomy == "observe" or rules.max_units is None:
         return
     position = position_units(level, rules)

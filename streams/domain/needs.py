@@ -21,8 +21,25 @@ CLOSED_KEPT_MS: Final = 35 * DAY_MS
 """A closed request is kept as long as the input that made it."""
 
 
-def request(store: Store, level: Level, quantity_units: int, decided_from: dict[str, int]) -> None:
-    """Ask for more units: open a request, or add to the open one."""
+def request(
+    store: Store,
+    level: Level,
+    quantity_units: int,
+    decided_from: dict[str, int],
+    *,
+    promotion: str = "",
+    need_by_ms: int = 0,
+) -> None:
+    """Ask for more units: open a request, or add to the open one.
+
+    Args:
+        store: What the partition knows.
+        level: Who is short.
+        quantity_units: How much more is asked for.
+        decided_from: The numbers that say so, by name.
+        promotion: The one that they are for, where they are.
+        need_by_ms: When it begins.
+    """
     need = store.needs.get(level.need_id) if level.need_id else None
     opened = need is None
     if need is None:
@@ -46,6 +63,8 @@ def request(store: Store, level: Level, quantity_units: int, decided_from: dict[
     quantity_units = supply.order_units(store, need, quantity_units)
     need.quantity_units += quantity_units
     need.decided_from = decided_from
+    if promotion:
+        need.promotion, need.need_by_ms = promotion, need_by_ms
     level.on_order_units += quantity_units
     store.touch_level(level)
     _tell(store, need)
@@ -171,6 +190,23 @@ def close_unneeded(store: Store, need: Need) -> None:
         close(store, need)
     elif need.quantity_units > need.ordered_units:
         _resize(store, need, need.ordered_units)
+
+
+def cut(store: Store, need: Need, missing_units: int, promotion: str, need_by_ms: int) -> None:
+    """Let a request miss no more than so many units, once a promotion no longer asks for all of it.
+
+    What was ordered of a supplier still comes; what is not yet ordered stays whole multiples.
+    """
+    need.promotion, need.need_by_ms = promotion, need_by_ms
+    least_units = max(need.ordered_units, need.received_units)
+    more_units = max(0, need.received_units + missing_units - least_units)
+    quantity_units = least_units + supply.deliverable_units(store, need, more_units)
+    if quantity_units <= need.received_units:
+        close(store, need)
+    elif quantity_units < need.quantity_units:
+        _resize(store, need, quantity_units)
+    else:
+        _tell(store, need)
 
 
 def refuse(store: Store, level: Level, refused_units: int) -> None:

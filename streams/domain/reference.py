@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from ingest.contracts.demand import PromotionRecord
 from ingest.frames import PolicyRecord, ReferenceInput, SkuRecord
-from streams.domain import expiry, order_outliers, serials, witnesses
+from streams.domain import expiry, order_outliers, promotions, serials, witnesses
 from streams.domain.catalogue import Catalogue
 from streams.domain.reviews import review
 from streams.domain.store import Store
@@ -19,16 +19,25 @@ def apply_reference(store: Store, reference: ReferenceInput) -> None:
         _apply_sku(store, entity, removed=reference.removed)
         return
     followers = _policy_followers(store.catalogue)  # before: there may be something to forget
+    foresaw = store.catalogue.foresees_promotions
+    before = None
+    if isinstance(entity, PromotionRecord):
+        before = store.catalogue.promotion(entity.promotion)
     store.catalogue.set(entity, removed=reference.removed)
+    foresees = foresaw or store.catalogue.foresees_promotions
     if isinstance(entity, PolicyRecord):
         for sku_site in concerned(store, entity):
             for follow_policy in followers:
                 follow_policy(store, *sku_site)
             review(store, *sku_site, "policy")
+            if foresees:
+                promotions.follow(store, *sku_site)
             store.touched[sku_site] = None
     elif isinstance(entity, PromotionRecord):
-        for sku, site in _promoted(store, entity):
+        for sku, site in _promoted(store, entity, before):
             review(store, sku, site, "promotion")
+            if foresees:
+                promotions.follow(store, sku, site)
 
 
 def concerned(store: Store, policy: PolicyRecord) -> Iterator[tuple[str, str]]:
@@ -47,16 +56,23 @@ def concerned(store: Store, policy: PolicyRecord) -> Iterator[tuple[str, str]]:
                 yield sku, site
 
 
-def _promoted(store: Store, promotion: PromotionRecord) -> Iterator[tuple[str, str]]:
-    for sku in [promotion.sku] if promotion.sku else sorted(store.skus):
+def _promoted(
+    store: Store, promotion: PromotionRecord, before: PromotionRecord | None
+) -> Iterator[tuple[str, str]]:
+    """Yield the levels of a promotion as it now is, and as it was before, in key order."""
+    versions = [promotion] if before is None else [promotion, before]
+    named = {one.sku for one in versions}
+    for sku in sorted(store.skus) if "" in named else sorted(named):
         book = store.books.get(sku)
         if book is None:
             continue
         category = book.record.category if book.record is not None else ""
-        if promotion.category in {"", category}:
-            for site in book.sites:
-                if promotion.site in {"", site}:
-                    yield sku, site
+        here = [
+            one.site for one in versions if one.sku in {"", sku} and one.category in {"", category}
+        ]
+        for site in book.sites if here else ():
+            if "" in here or site in here:
+                yield sku, site
 
 
 def _apply_sku(store: Store, record: SkuRecord, *, removed: bool) -> None:
@@ -70,6 +86,8 @@ def _apply_sku(store: Store, record: SkuRecord, *, removed: bool) -> None:
         if (before.category, before.pack_units) != (after.category, after.pack_units):
             for follow_policy in _policy_followers(store.catalogue):
                 follow_policy(store, record.sku, site)
+            if store.catalogue.foresees_promotions:
+                promotions.follow(store, record.sku, site)
             store.touched[record.sku, site] = None
 
 

@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from ingest.contracts.demand import DemandTrend
+from ingest.contracts.demand import DemandTrend, PromotionRecord
 from streams.contracts.demand import Demand
 from streams.contracts.events import ThresholdChanged, ThresholdInputs
 from streams.domain.catalogue import Rules
@@ -24,7 +24,7 @@ from streams.domain.demand import (
 from streams.domain.lead_times import supply_time
 from streams.domain.safety import ceil_units, critical_ratio
 from streams.domain.store import Store
-from streams.domain.thresholds import MILLI, compute
+from streams.domain.thresholds import MILLI, compute, follows_demand
 
 LEARNED_DAYS_MIN: Final = 14
 HORIZON_DAYS_MAX: Final = 366
@@ -49,7 +49,7 @@ def review(store: Store, sku: str, site: str, cause: Cause) -> None:
         return
     rules = store.rules(sku, site)
     computed = rules.thresholds == "computed"
-    if not (computed or rules.stockout_horizon_ms):
+    if not follows_demand(rules):
         return
     inputs = gathered(store, demand, rules, sku, site)
     before = (demand.lead_demand_units, demand.demand_milli_day)
@@ -152,11 +152,20 @@ def expected_demand(
             overlap_ms = min(end_ms, promotion.valid_until_ms) - max(
                 begin_ms, promotion.valid_from_ms
             )
-            uplift = promotion.uplift_permille / MILLI - 1
-            promoted += day_units * uplift * max(0, overlap_ms) / DAY_MS
+            if overlap_ms > 0:
+                promoted += _added_units(promotion, day_units, overlap_ms)
     scale = span_ms / (until_ms - from_ms) * MILLI
     whole = max(0.0, total + promoted)
     return Expected(round(whole * scale), round((whole - total) * scale))
+
+
+def _added_units(promotion: PromotionRecord, day_units: float, overlap_ms: int) -> float:
+    """Return what a promotion adds to a day's demand in the part of the day that it fills."""
+    usual_units = day_units * overlap_ms / DAY_MS
+    if promotion.planned_units:
+        span_ms = promotion.valid_until_ms - promotion.valid_from_ms
+        return promotion.planned_units * overlap_ms / span_ms - usual_units
+    return usual_units * (promotion.uplift_permille / MILLI - 1)
 
 
 def _renew(

@@ -12,7 +12,14 @@ import msgspec
 
 from ingest.frames import SkuRecord
 from streams.contracts.counts import COUNT, COUNT_LINE, CountLine, CountRecord
-from streams.contracts.demand import ORDER_SIZES, Demand, LeadTime, OrderSizes
+from streams.contracts.demand import (
+    ORDER_SIZES,
+    PROMOTION_NEED,
+    Demand,
+    LeadTime,
+    OrderSizes,
+    PromotionNeed,
+)
 from streams.contracts.kpis import KPI, Kpi
 from streams.contracts.lots import CARRIED, LOTS, RECALLS, CarriedLots, LotBook, SkuRecalls
 from streams.contracts.orders import ORDER_LINE, ORDER_QUEUE, OrderLine, OrderQueue
@@ -49,7 +56,7 @@ from streams.domain.outbox import Outbox
 from streams.domain.records import NEVER_CALM, Entry, Records
 from streams.domain.restored import RestoredLevels
 from streams.domain.shares import Shares
-from streams.domain.thresholds import overlaid
+from streams.domain.thresholds import follows_demand, overlaid
 from streams.domain.timers import Timers
 from streams.domain.windows import SourceLanes, decode_lanes, encode_lanes
 
@@ -161,6 +168,9 @@ class Store:
         self.lead_times: Records[tuple[str, ...], LeadTime] = Records(
             _parts(LEAD_TIME), _decoder(LeadTime)
         )
+        self.promotion_needs: Records[tuple[str, ...], PromotionNeed] = Records(
+            _parts(PROMOTION_NEED), _decoder(PromotionNeed)
+        )
         self.voided = _records_of(VOIDED, Voided)
         self.counts = _records_of(COUNT, CountRecord)
         self.count_lines = _records_of(COUNT_LINE, CountLine)
@@ -206,6 +216,10 @@ class Store:
         if site not in book.sites:
             insort(book.sites, site)
             self.books.touch(sku)
+        if self.catalogue.foresees_promotions:
+            due_ms = max(1, self.clock.now_ms)
+            self.promotion_needs.put((sku, site), PromotionNeed(due_ms=due_ms))
+            self.timers.arm((PROMOTION_NEED, f"{sku}{SEPARATOR}{site}"), due_ms)
         made.buffer_units = made.buffer_policy_units = self.rules(sku, site).buffer_units
         return made
 
@@ -244,8 +258,9 @@ class Store:
         book = self.books.get(sku)
         record = book.record if book is not None else None
         rules = self.catalogue.resolve(sku, site, record or SkuRecord(sku))
-        if rules.thresholds == "computed" or rules.stockout_horizon_ms:
-            rules = overlaid(rules, self.demands.get((sku, site)))
+        if rules.promotion_lead_ms or follows_demand(rules):
+            place = (sku, site)
+            rules = overlaid(rules, self.demands.get(place), self.promotion_needs.get(place))
             self.catalogue.cached_rules[sku, site] = rules
         return rules
 
@@ -305,6 +320,7 @@ class Store:
             self.order_sizes,
             self.demands,
             self.lead_times,
+            self.promotion_needs,
             self.voided,
             self.counts,
             self.count_lines,

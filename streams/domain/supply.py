@@ -116,6 +116,15 @@ def order_units(store: Store, need: Need, wanted_units: int) -> int:
     return max(wanted_units, round_up(least_units, multiple_units) - waiting_units)
 
 
+def deliverable_units(store: Store, need: Need, quantity_units: int) -> int:
+    """Return so many units, or what a request's supplier delivers in their place; 0 stays 0."""
+    record = store.book(need.sku).record
+    if not (need.supplier and quantity_units and record is not None):
+        return quantity_units
+    least_units = max(quantity_units, record.order_units_min)
+    return round_up(least_units, max(1, record.order_multiple_units))
+
+
 def purchase_line(store: Store, need: Need) -> PurchaseLine:
     """Return what the planning fold is told of a request of a supplier."""
     rules = store.rules(need.sku, need.site)

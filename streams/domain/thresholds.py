@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from streams.contracts.demand import Demand
+from streams.contracts.demand import Demand, PromotionNeed
 from streams.contracts.events import ThresholdInputs
 from streams.domain import safety
 from streams.domain.catalogue import Rules
@@ -70,9 +70,58 @@ def compute(inputs: ThresholdInputs) -> Thresholds:
     )
 
 
-def overlaid(rules: Rules, demand: Demand | None) -> Rules:
-    """Return the rules of a level with what was computed for it in the place of what was said."""
-    if demand is None or not (demand.demand_milli_day or demand.threshold_number):
+def follows_demand(rules: Rules) -> bool:
+    """Tell whether something of a level's rules is computed from its demand."""
+    return rules.thresholds == "computed" or rules.stockout_horizon_ms > 0
+
+
+def overlaid(rules: Rules, demand: Demand | None, foreseen: PromotionNeed | None) -> Rules:
+    """Return the rules of a level with what was computed for it in the place of what was said.
+
+    Args:
+        rules: What its policies say.
+        demand: What is learned of it.
+        foreseen: What promotions need of it.
+    """
+    if demand is not None and follows_demand(rules):
+        rules = _followed(rules, demand)
+    if foreseen is not None and rules.promotion_lead_ms:
+        rules = _promoted(rules, foreseen)
+    return rules
+
+
+def usual(rules: Rules) -> Rules:
+    """Return the rules as they would be without a promotion."""
+    if rules.promoted_units is None:
+        return rules
+    return replace(
+        rules,
+        max_units=rules.usual_max_units,
+        promoted_units=None,
+        promoted_aim_units=0,
+        promotion="",
+        promotion_begins_ms=0,
+        usual_max_units=None,
+    )
+
+
+def _promoted(rules: Rules, foreseen: PromotionNeed) -> Rules:
+    needed_units, most = foreseen.needed_units, rules.max_units
+    if needed_units <= (rules.min_units or 0):
+        return rules
+    return replace(
+        rules,
+        max_units=most if most is None else max(most, foreseen.aimed_units),
+        promoted_units=needed_units,
+        promoted_aim_units=foreseen.aimed_units,
+        promotion=foreseen.promotion,
+        promotion_begins_ms=foreseen.begins_ms,
+        usual_max_units=most,
+    )
+
+
+def _followed(rules: Rules, demand: Demand) -> Rules:
+    if not (demand.demand_milli_day or demand.threshold_number):
         return rules
     computed: dict[str, int | None] = {
         "foretold_units": demand.lead_demand_units or None,

@@ -228,11 +228,16 @@ def time_out(store: Store, transfer_id: str) -> int:
     return 0
 
 
-def withdraw(store: Store, sku: str, site: str, cause: str) -> None:
-    """Take back automatic proposals into a site whose shortage is over; flag approved ones."""
+def withdraw(store: Store, sku: str, site: str, cause: str, *, of_breach: str = "") -> None:
+    """Take back automatic proposals into a site whose shortage is over; flag approved ones.
+
+    With `of_breach` only those that answered that breach, where another shortage lasts.
+    """
     for transfer_id in list(store.book(sku).transfers):
         transfer = store.transfers.get(transfer_id)
         if transfer is None or transfer.to_site != site or not transfer.breach_id:
+            continue
+        if of_breach not in {"", transfer.breach_id}:
             continue
         if transfer.state == "proposed":
             flag(transfer, "withdrawn")

@@ -51,12 +51,16 @@ def judge(
     donor_demand = demand_milli_day(store, donor, store.rules(level.sku, lane.from_site))
     if demand and donor_demand:
         # (donor - q) / its demand >= (position + q) / demand
-        balance = donor_units * demand - position_units * donor_demand
+        # beyond what a promotion takes
+        lasting_units = position_units - (rules.promoted_units or 0)
+        balance = donor_units * demand - lasting_units * donor_demand
         most_units = max(0, balance // (demand + donor_demand))
         quantity_units = min(quantity_units, round_down(most_units, rules.multiple_units))
     arrives_ms = lane.lead_time_ms
     supply_ms = lead_times.supply_time(store, level.sku, level.site).mean_ms
     short_units = _sold(demand, supply_ms) - position_units
+    if rules.promoted_units is not None and store.now_ms + supply_ms > rules.promotion_begins_ms:
+        short_units = max(short_units, rules.promoted_units - position_units)
     unavoidable_units = max(0, _sold(demand, arrives_ms) - position_units)
     avoided_units = max(0, min(quantity_units, short_units - unavoidable_units))
     avoided_minor = avoided_units * rules.shortage_cost_minor

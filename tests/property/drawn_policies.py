@@ -1,8 +1,9 @@
-"""Random policies for the stock fold's scripts: every setting, said or left out."""
+"""Random policies and promotions for the stock fold's scripts: every setting, said or left out."""
 
 from collections.abc import Sequence
 from random import Random
 
+from ingest.contracts.demand import PromotionRecord
 from ingest.frames import PolicyRecord
 from streams.domain.days import DAY_MS
 
@@ -72,4 +73,22 @@ def drawn_policy(draw: Random, sites: Sequence[str], skus: Sequence[str]) -> Pol
         order_outlier_deviations=draw.choice((None, 0, 1)),
         order_line_units_max=draw.choice((None, 0, 20)),
         outlier_orders=draw.choice((None, "flag", "hold")),
+        promotion_lead_ms=draw.choice((None, 0, 1, DAY_MS)),
+    )
+
+
+def drawn_promotion(
+    draw: Random, sites: Sequence[str], skus: Sequence[str], now_ms: int
+) -> PromotionRecord:
+    """Return a promotion around now, of anything; two names, so that many are moved."""
+    begins_ms = now_ms + draw.choice((-1, 0, 1, 2, 3)) * DAY_MS + draw.choice((0, 0, 50))
+    return PromotionRecord(
+        draw.choice(("spring", "sale")),
+        begins_ms,
+        begins_ms + draw.choice((100, DAY_MS, 3 * DAY_MS)),
+        draw.choice((0, 500, 4_000)),
+        site=draw.choice(("", *sites)),
+        category=draw.choice(("", "", "dairy")),
+        sku=draw.choice(("", *skus)),
+        planned_units=draw.choice((0, 20, 60)),
     )

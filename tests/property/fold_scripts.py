@@ -11,7 +11,6 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from ingest.contracts.counts import CountLineAction, CountLineInput
-from ingest.contracts.demand import PromotionRecord
 from ingest.contracts.order_lines import OrderAction, OrderLineInput
 from ingest.contracts.supply import LaneRecord, SupplierRecord
 from ingest.frames import (
@@ -37,7 +36,7 @@ from streams.contracts.orders import ORDER_LINE
 from streams.contracts.state import NEED, TRANSFER, decode, key_parts
 from streams.domain.days import DAY_MS
 from streams.scan_movements import ScanFinder, lead_of, voided_movement
-from tests.property.drawn_policies import drawn_policy
+from tests.property.drawn_policies import drawn_policy, drawn_promotion
 from tests.unit.streams.builders import T0, Story
 
 SITES: Final = ("hall", "shop-1", "shop-2")
@@ -72,6 +71,7 @@ FIRST: Final[list[InputItem]] = [
             flap_window_ms=FLAP_WINDOW_MS,
             order_outlier_deviations=2,
             order_line_units_max=24,
+            promotion_lead_ms=DAY_MS,
         ),
     ),
     ReferenceInput(
@@ -286,9 +286,8 @@ def _opening(draw: Random, _story: Story) -> InputItem:
     )
 
 
-def _reference(draw: Random, story: Story) -> InputItem:
+def _reference(draw: Random, _story: Story) -> InputItem:
     start, end = draw.sample(SITES, 2)
-    begin_ms = story.now_ms + draw.randint(-1, 2) * DAY_MS
     entities: tuple[ReferenceEntity, ...] = (
         drawn_policy(draw, SITES, SKUS),
         LaneRecord(start, end, draw.choice((0, 50)), draw.randint(0, 2), draw.choice((0, 100))),
@@ -302,17 +301,13 @@ def _reference(draw: Random, story: Story) -> InputItem:
         ),
         SupplierRecord("mill", draw.choice((0, 3 * DAY_MS)), 500),
         SiteRecord(start, parent_site=draw.choice(("", end))),
-        PromotionRecord(
-            draw.choice(("spring", "sale")),
-            begin_ms,
-            begin_ms + draw.randint(1, 3) * DAY_MS,
-            draw.choice((0, 500, 4_000)),
-            site=draw.choice(("", *SITES)),
-            category=draw.choice(("", "dairy")),
-            sku=draw.choice(("", *SKUS)),
-        ),
     )
     return ReferenceInput(draw.randint(1, 3), draw.choice(entities), draw.random() < 0.2)
+
+
+def _promotion(draw: Random, story: Story) -> InputItem:
+    entity = drawn_promotion(draw, SITES, SKUS, story.now_ms)
+    return ReferenceInput(draw.randint(1, 3), entity, draw.random() < 0.2)
 
 
 def _tick(draw: Random, story: Story) -> InputItem:
@@ -333,6 +328,7 @@ _KINDS: Final[tuple[tuple[Callable[[Random, Story], InputItem], int], ...]] = (
     (_order, 4),
     (_opening, 1),
     (_reference, 2),
+    (_promotion, 2),
     (_tick, 1),
     (_barrier, 1),
 )

@@ -11,6 +11,7 @@ from deploy.catalog_tables import kind_table, kinds_table, one_table
 from deploy.command_send import answer_in
 from ingest.catalog import Catalog
 from ingest.catalog_changes import Change, changes
+from ingest.contracts.demand_reference import Promotion
 from ingest.contracts.reference import (
     CatalogFile,
     CatalogVersion,
@@ -220,3 +221,25 @@ def test_terms_that_no_calendar_has_are_refused() -> None:
         Supplier(supplier="mill", closed_dates="2026-02-30")
     with pytest.raises(ValidationError, match="depart_until is not after"):
         Lane(from_site="a", to_site="b", lead_time_ms=1, depart_from_ms=9, depart_until_ms=9)
+
+
+def test_a_promotion_that_moves_to_another_article_leaves_the_old_one_s_partition() -> None:
+    """Who is told the new one hears no removal; who had the old one only hears that it is gone."""
+    place = {sku: partition_of(sku, 4) for sku in ("A", "B", "C", "D")}
+    old, new = next((a, b) for a in place for b in place if place[a] != place[b])
+
+    def told(before: str, after: str) -> dict[int, list[bool]]:
+        sale = Promotion(promotion="sale", valid_from_ms=1, valid_until_ms=2, uplift_permille=1)
+        moved = sale.model_copy(update={"sku": after})
+        was = sale.model_copy(update={"sku": before})
+        change = Change("changed", entity_key(moved), moved, was)
+        items = stock_items([change], version=2, network=Network(), partition_count=4)
+        return {
+            partition: [one.removed for one in heard[1:] if isinstance(one, ReferenceInput)]
+            for partition, heard in items.items()
+            if len(heard) > 1
+        }
+
+    assert told(old, new) == {place[old]: [True], place[new]: [False]}
+    assert told("", new) == {one: [one != place[new]] for one in range(4)}
+    assert told(old, "") == {one: [False] for one in range(4)}

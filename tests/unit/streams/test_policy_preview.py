@@ -2,13 +2,23 @@
 
 from typing import Any
 
-from ingest.frames import INPUT_FRAMES, NetworkRecord, PolicyRecord, ReferenceInput, SkuRecord
+from ingest.contracts.demand import PromotionRecord
+from ingest.frames import (
+    INPUT_FRAMES,
+    NetworkRecord,
+    PolicyRecord,
+    ReferenceEntity,
+    ReferenceInput,
+    SkuRecord,
+)
 from streams.contracts.events import BreachCleared, BreachOpened, NeedChanged, TransferChanged
+from streams.domain.days import DAY_MS
 from streams.policy_preview import LevelPreview, preview
 from tests.unit.streams.builders import (
     DONOR,
     SHOP,
     SKU,
+    T0,
     Story,
     lane,
     opening,
@@ -18,8 +28,8 @@ from tests.unit.streams.builders import (
 )
 
 
-def previewed(story: Story, *policies: PolicyRecord) -> dict[str, LevelPreview]:
-    """Return the rows of a load of policies, by site."""
+def previewed(story: Story, *policies: ReferenceEntity) -> dict[str, LevelPreview]:
+    """Return the rows of a load of policies and the like, by site."""
     items = [ReferenceInput(2, NetworkRecord()), *(ReferenceInput(2, one) for one in policies)]
     frame = INPUT_FRAMES.encode(list(items), received_at_ms=0, reference_version=2)
     before = dict(story.state)
@@ -80,6 +90,22 @@ def test_a_narrower_policy_hides_a_wider_one() -> None:
     story = stocked().tell(ReferenceInput(2, NetworkRecord()), ReferenceInput(2, RAISED))
     wider = PolicyRecord(scope="sku", sku=SKU, min_units=11)
     assert set(previewed(story, wider)) == {DONOR}
+
+
+def test_a_promotion_and_its_lead_are_previewed() -> None:
+    """What it needs stands in the rules; breach, transfer and end are told."""
+    story = stocked()
+    ahead = PolicyRecord(scope="sku_site", site=SHOP, sku=SKU, promotion_lead_ms=DAY_MS)
+    sale = PromotionRecord("sale", T0 + 1, T0 + DAY_MS, 1_000, site=SHOP, planned_units=30)
+    row = previewed(story, sale, ahead)[SHOP]
+    assert row.rules["promoted_units"] == (None, 30)
+    assert row.opens == ["promotion_shortage"]
+    assert row.transfers == [f"proposed: 18 from {DONOR}"]
+    story.tell(ReferenceInput(2, ahead), ReferenceInput(2, sale))
+    off = PolicyRecord(scope="sku_site", site=SHOP, sku=SKU, promotion_lead_ms=0)
+    row = previewed(story, off)[SHOP]
+    assert row.rules["promoted_units"] == (30, None)
+    assert row.clears == ["promotion_shortage"]
 
 
 def test_nothing_changes_nothing() -> None:
