@@ -13,7 +13,9 @@ import biip
 from biip.gs1_messages import GS1Message
 
 from ingest.contracts.topics import DAY_MS
+from ingest.contracts.units import SSCC_LENGTH
 
+_SSCC: Final = "00"
 _LOT: Final = "10"
 _EXPIRY: Final = "17"
 _SERIAL: Final = "21"
@@ -27,7 +29,7 @@ class Barcode:
     """What a barcode says of the goods it is on."""
 
     gtin14: str
-    """The article's number, padded to 14 digits."""
+    """The article's number, padded to 14 digits; empty where only a logistic unit is named."""
     count: int = 1
     """How many trade items are inside (AI 37)."""
     weight_g: int = 0
@@ -37,6 +39,8 @@ class Barcode:
     """End of the expiry day, UTC (AI 17); 0 where it is not given."""
     serial: str = ""
     """Serial number of this one item (AI 21)."""
+    sscc: str = ""
+    """Serial shipping container code of the logistic unit (AI 00)."""
 
 
 def barcode_read(content: str) -> Barcode | str:
@@ -61,27 +65,40 @@ def barcode_read(content: str) -> Barcode | str:
     return _message_read(gtin14, parsed.gs1_message) if parsed.gs1_message else Barcode(gtin14)
 
 
-def _nameless(parsed: biip.ParseResult) -> str:
+def _nameless(parsed: biip.ParseResult) -> Barcode | str:
     if parsed.sscc is not None:
-        return f"SSCC {parsed.sscc.value} is of a logistic unit and names no article"
+        return Barcode("", sscc=parsed.sscc.value)
     return _sentence(parsed.gs1_message_error or "it names no article")
 
 
 def gtin14_of(gtin: str) -> str | None:
     """Return a GTIN of 8, 12, 13 or 14 digits padded to 14; None where its check digit is wrong."""
     digits = gtin.zfill(14)
+    return digits if _is_checked(digits) else None
+
+
+def is_sscc(text: str) -> bool:
+    """Tell whether a text is a serial shipping container code with the right check digit."""
+    digits = len(text) == SSCC_LENGTH and text.isascii() and text.isdigit()
+    return digits and _is_checked(text)
+
+
+def _is_checked(digits: str) -> bool:
+    """Tell whether the last of an even number of digits is the others' check digit (GS1)."""
     total = sum((3 if place % 2 == 0 else 1) * int(digit) for place, digit in enumerate(digits))
-    return digits if total % 10 == 0 else None
+    return total % 10 == 0
 
 
 def _message_read(gtin14: str, message: GS1Message) -> Barcode | str:
-    count, weight_g, lot, expires_at_ms, serial = 1, 0, "", 0, ""
+    count, weight_g, lot, expires_at_ms, serial, sscc = 1, 0, "", 0, "", ""
     for element in message.element_strings:
         code = element.ai.ai
         if code == _LOT:
             lot = element.value
         elif code == _SERIAL:
             serial = element.value
+        elif code == _SSCC:
+            sscc = element.value
         elif code == _EXPIRY and element.date is not None:
             expires_at_ms = (element.date.toordinal() - _EPOCH_DAY + 1) * DAY_MS
         elif code == _COUNT:
@@ -91,7 +108,7 @@ def _message_read(gtin14: str, message: GS1Message) -> Barcode | str:
             if grams != int(grams):
                 return f"a net weight of {element.decimal} kg is no whole number of grams"
             weight_g = int(grams)
-    return Barcode(gtin14, count, weight_g, lot, expires_at_ms, serial)
+    return Barcode(gtin14, count, weight_g, lot, expires_at_ms, serial, sscc)
 
 
 def _sentence(text: str) -> str:

@@ -24,6 +24,7 @@ from ingest.contracts.supply import (
     SupplyFrom,
     TransferRule,
 )
+from ingest.contracts.units import UnitArrivedInput
 from ingest.contracts.voids import VoidedMovement
 
 FRAME_VERSION: Final = 1
@@ -130,6 +131,8 @@ class ScanInput(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
     expires_at_ms: int = 0
     """End of the lot's expiry day, from the barcode; 0 where unknown."""
     serial: str = ""
+    sscc: str = ""
+    """Of the logistic unit it is packed in. An arrival without a SKU is of all that is in it."""
 
 
 class StatusInput(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
@@ -342,6 +345,7 @@ InputItem = (
     | InstallationInput
     | OrderLineInput
     | CountLineInput
+    | UnitArrivedInput
 )
 
 ItemT = TypeVar("ItemT")

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Raw
 
 from ingest import wire
-from ingest.barcodes import Barcode, barcode_read, gtin14_of
+from ingest.barcodes import Barcode, barcode_read, gtin14_of, is_sscc
 from ingest.clocks import SourceClocks
 from ingest.contracts.events import QUANTITY_UNITS_MAX, DeadLetterReason
 from ingest.frames import (
@@ -177,6 +177,9 @@ class Resolver:
         if serial and abs(event.quantity) != 1:
             detail = f"serial number {serial} is of one item, and not of {event.quantity}"
             return "absurd_value", detail
+        sscc = event.sscc or found.sscc
+        if sscc and not is_sscc(sscc):
+            return "bad_barcode", f"{sscc} is no SSCC of 18 digits with a right check digit"
         observed_at_ms = self._clocks.corrected_ms(
             device, event.observed_at_ms, event.historical, received_at_ms
         )
@@ -198,8 +201,10 @@ class Resolver:
             event.unit_cost_minor,
             event.expires_at_ms or found.expires_at_ms,
             serial,
+            sscc,
         )
-        self._place(found.sku, item, out)
+        # A unit alone names no article: the partition of its code asks what is in it.
+        self._place(found.sku or sscc, item, out)
         return None
 
     def _status(
@@ -245,10 +250,14 @@ class Resolver:
         if event.gtin is not None:
             gtin14 = gtin14_of(event.gtin)
             read = Barcode(gtin14) if gtin14 else f"wrong check digit in {event.gtin}"
+        elif event.barcode is not None:
+            read = barcode_read(event.barcode)
         else:
-            read = barcode_read(event.barcode or "")
+            read = Barcode("", sscc=event.sscc)
         if isinstance(read, str):
             return "bad_barcode", read
+        if not read.gtin14:
+            return _unit(event, read)
         article = self._catalog.article(read.gtin14)
         if article is None:
             return "unknown_article", f"the catalogue has no GTIN {read.gtin14}"
@@ -262,7 +271,7 @@ class Resolver:
 class _Found:
     """The article of a scan, and how many of its base units one of what was scanned is."""
 
-    __slots__ = ("expires_at_ms", "lot", "quantity_units_max", "serial", "sku", "units")
+    __slots__ = ("expires_at_ms", "lot", "quantity_units_max", "serial", "sku", "sscc", "units")
 
     def __init__(
         self, sku: str, units: int, quantity_units_max: int, read: Barcode | None = None
@@ -273,6 +282,16 @@ class _Found:
         self.lot = read.lot if read is not None else ""
         self.expires_at_ms = read.expires_at_ms if read is not None else 0
         self.serial = read.serial if read is not None else ""
+        self.sscc = read.sscc if read is not None else ""
+
+
+def _unit(event: wire.Scan, read: Barcode) -> _Found | Refusal:
+    """Return a logistic unit in the place of an article: only the arrival of all that is in it."""
+    if event.action != "arrive":
+        return "bad_barcode", f"SSCC {read.sscc} is of a logistic unit and names no article"
+    if event.quantity != 1:
+        return "absurd_value", f"SSCC {read.sscc} is of one unit, and not of {event.quantity}"
+    return _Found("", 1, 1, read)
 
 
 def _payload(event: wire.Reading, watched: _Watched) -> tuple[ReadingKind, int, Raw]:

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from ingest.contracts import events
 from ingest.contracts.events import (
     IDENTIFIER_LENGTH_MAX,
+    ONE_NAME,
     ONE_PAYLOAD,
     QUANTITY_UNITS_MAX,
     TAGS_MAX,
@@ -22,6 +23,7 @@ from ingest.contracts.events import (
     WEIGHT_G_MAX,
     DeadLetterReason,
 )
+from ingest.contracts.units import SSCC_LENGTH
 from ingest.frames import ReadingKind, ScanAction
 
 _DETAIL_LENGTH_MAX: Final = 500
@@ -140,6 +142,7 @@ class Scan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     unit_cost_minor: Annotated[int, msgspec.Meta(ge=-1, le=2**53 - 1)] = -1
     expires_at_ms: TimeMs = 0
     serial: Annotated[str, msgspec.Meta(max_length=20)] = ""
+    sscc: Annotated[str, msgspec.Meta(max_length=SSCC_LENGTH)] = ""
 
     def __post_init__(self) -> None:
         """Refuse a scan of no article or of several, and a negative one that does not adjust.
@@ -147,8 +150,9 @@ class Scan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
         Raises:
             ValueError: With the reason.
         """
-        if (self.sku is None) + (self.gtin is None) + (self.barcode is None) != 2:  # noqa: PLR2004 - three names, one given
-            raise ValueError("exactly one of sku, gtin, barcode must be given")
+        missing = (self.sku is None) + (self.gtin is None) + (self.barcode is None)
+        if missing != 2 and not (missing == 3 and self.sscc and self.action == "arrive"):  # noqa: PLR2004 - three names, one given
+            raise ValueError(ONE_NAME)
         if self.quantity < 0 and self.action != "adjust":
             raise ValueError("a negative quantity is for adjust only")
 

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ingest.contracts.units import SSCC_LENGTH
 from ingest.frames import ScanAction
 
 BATCH_EVENTS_MAX: Final = 1_000
@@ -22,6 +23,7 @@ QUANTITY_UNITS_MAX: Final = 1_000_000
 WEIGHT_G_MAX: Final = 10_000_000
 TAGS_MAX: Final = 2_000
 ONE_PAYLOAD: Final = "exactly one of weight_g, units, distance_mm, tags, beam must be given"
+ONE_NAME: Final = "exactly one of sku, gtin, barcode must be given, or an sscc to arrive"
 TIME_MS_MAX: Final = 4_102_444_800_000
 """2100-01-01: a later time is a broken clock."""
 
@@ -94,11 +96,15 @@ class Scan(_Wire):
     """End of the last day on which the lot may be sold; 0: what the barcode says, or unknown."""
     serial: str = Field(default="", max_length=LOT_LENGTH_MAX)
     """Serial number of the one item that was scanned."""
+    sscc: str = Field(default="", max_length=SSCC_LENGTH)
+    """Serial shipping container code of the logistic unit: of what is in it, or alone in the place
+    of an article for an `arrive` of all that is in it."""
 
     @model_validator(mode="after")
     def _checked(self) -> "Scan":
-        if sum(value is not None for value in (self.sku, self.gtin, self.barcode)) != 1:
-            raise ValueError("exactly one of sku, gtin, barcode must be given")
+        named = sum(value is not None for value in (self.sku, self.gtin, self.barcode))
+        if named != 1 and not (named == 0 and self.sscc and self.action == "arrive"):
+            raise ValueError(ONE_NAME)
         if self.quantity < 0 and self.action != "adjust":
             raise ValueError("a negative quantity is for adjust only")
         return self
@@ -147,6 +153,8 @@ DeadLetterReason = Literal[
     "too_old",
     "bad_frame",
     "sink_refused",
+    "unknown_unit",
+    "wrong_unit",
 ]
 
 

@@ -1,6 +1,7 @@
 """Input and state of the planning fold: what spans SKUs is decided there.
 
-`shelfstream.plans` holds frames of `PlanItem`, partitioned by the site a shipment leaves from;
+`shelfstream.plans` holds frames of `PlanItem`, partitioned by the site a shipment leaves from, or
+by what else they are about (a supplier, an order, an SSCC);
 `shelfstream.plan-state` holds `Shipment` records.
 """
 
@@ -13,6 +14,7 @@ from ingest.frames import FrameCodec, ReferenceInput, TickInput
 from streams.contracts.counts import CountAsked, CountLineAnswered
 from streams.contracts.orders import OrderAsked, OrderLineAnswered
 from streams.contracts.purchases import PurchaseCommand, PurchaseLine
+from streams.contracts.units import UnitArrived, UnitPacked
 
 
 class ShipmentLine(msgspec.Struct, frozen=True, array_like=True, tag=1, kw_only=True):
@@ -47,6 +49,8 @@ PlanItem = (
     | CountAsked
     | OrderLineAnswered
     | OrderAsked
+    | UnitPacked
+    | UnitArrived
 )
 """A tick has tag 7 in every input log; reference data are the same items as in the inputs."""
 

@@ -220,6 +220,8 @@ class Transfer(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """Value of the units on their way, taken from the donor's book."""
     promotion: str = ""
     """The promotion that it is made for; empty for an ordinary shortage."""
+    ssccs: list[str] = []
+    """Of the logistic units it left in, the newest last; no more than 16."""
 
 
 class Need(msgspec.Struct, array_like=True, kw_only=True, gc=False):

@@ -11,7 +11,7 @@ from ingest.frames import ScanInput
 from streams.contracts.ledger import scan_cause
 from streams.contracts.lots import CarriedLot
 from streams.contracts.state import TRANSFER_OPEN, Level, Transfer
-from streams.domain import book, issues, lead_times, lots, needs
+from streams.domain import book, issues, lead_times, lots, needs, packing
 from streams.domain.arithmetic import half_even
 from streams.domain.store import Store
 from streams.domain.transfers import (
@@ -68,6 +68,8 @@ def dispatch_scan(store: Store, scan: ScanInput) -> None:
     _depart(store, transfer, quantity_units, cause, value_minor=value_minor)
     if quantity_units:
         _advance(store, transfer)
+        if scan.sscc:
+            packing.pack(store, transfer, scan.sscc, quantity_units)
     settle(store, transfer, was, cause)
 
 
@@ -138,6 +140,9 @@ def arrive_scan(store: Store, scan: ScanInput) -> None:
     if shares:
         value_minor = sum(_take_in(store, one, units, scan, brought) for one, units in shares)
         level.last_received_at_ms = store.now_ms
+    flags = [] if shares else [NO_TRANSFER]
+    if scan.sscc and not packing.unpack(store, shares, scan.sscc):
+        flags.append(packing.UNKNOWN_UNIT)
     place = len(store.outbox.movements)
     book.post(
         store,
@@ -151,7 +156,7 @@ def arrive_scan(store: Store, scan: ScanInput) -> None:
         lot=scan.lot,
         expires_at_ms=scan.expires_at_ms,
         named_lots=brought,
-        flags=[] if shares else [NO_TRANSFER],
+        flags=flags,
     )
     if served is not None:
         book.note_served(store, place, served)
@@ -245,6 +250,17 @@ def _named(store: Store, scan: ScanInput) -> Transfer | None:
     return named if end == scan.site else None
 
 
+def _packed(store: Store, scan: ScanInput) -> Transfer | None:
+    """Return the oldest transfer into this site that is on its way in the scan's unit."""
+    if not scan.sscc:
+        return None
+    for transfer in _candidates(store, scan.sku):
+        to_come_units = on_the_way_units(transfer) + transfer.lost_units
+        if scan.sscc in transfer.ssccs and transfer.to_site == scan.site and to_come_units > 0:
+            return transfer
+    return None
+
+
 def _confirmed(store: Store, scan: ScanInput) -> list[tuple[Transfer, int]]:
     # A scan that names no transfer may be about any of its lane: what was inferred on one of
     # them must not leave again on another.
@@ -283,7 +299,7 @@ def _leaving(store: Store, scan: ScanInput) -> list[Transfer]:
 
 def _shares(store: Store, scan: ScanInput) -> list[tuple[Transfer, int]]:
     """Return which transfers the arriving units belong to; the oldest ones on the way first."""
-    named = _named(store, scan)
+    named = _named(store, scan) or _packed(store, scan)
     if named is not None:
         return [(named, scan.quantity_units)]
     fitting = [

@@ -10,6 +10,7 @@ from typing import Any, Final
 from ingest.contracts.counts import CountLineInput
 from ingest.contracts.errors import InstallationError
 from ingest.contracts.order_lines import OrderLineInput
+from ingest.contracts.units import UnitArrivedInput
 from ingest.frames import (
     INPUT_FRAMES,
     BarrierInput,
@@ -56,6 +57,7 @@ from streams.domain.scans import apply_scan
 from streams.domain.sensing import apply_channel_status, apply_reading
 from streams.domain.store import Store, second_of
 from streams.domain.timers import TimerKey
+from streams.domain.units import receive_unit
 from streams.domain.voids import forget_voided, voided_due_ms
 from streams.engine.fold import Changes
 
@@ -301,6 +303,7 @@ _HANDLERS: Final[dict[type, Handler]] = {
     OpeningInput: _unobserved(apply_opening),
     OrderLineInput: _unobserved(orders.apply_order_line),
     CountLineInput: _unobserved(counts.apply_count_line),
+    UnitArrivedInput: receive_unit,
     TickInput: _apply_tick,
     BarrierInput: _apply_barrier,
     InstallationInput: _apply_installation,

@@ -53,7 +53,7 @@ class Outbox:
         event = {
             name: value
             for name, value in msgspec.structs.asdict(scan).items()
-            if name not in _NOT_WIRE
+            if name not in _NOT_WIRE and (value or name != "sku")
         }
         event["quantity"] = scan.quantity_units
         letter_id = f"too_old-{self._partition}-{cause}"

@@ -6,7 +6,8 @@ is told which shipment it is in, by a command to the stock fold. Requests of a s
 purchase orders: `streams.domain.purchasing`. What spans SKUs is decided here, never there.
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from ingest.contracts.supply import LaneRecord, SupplierRecord
 from ingest.contracts.topics import DAY_MS, INPUTS
@@ -34,8 +35,10 @@ from streams.contracts.purchases import (
     PurchaseLine,
 )
 from streams.contracts.state import CLOCK, COMMAND, SEPARATOR, AnsweredCommand, key, sku_of
+from streams.contracts.units import UNIT_STRUCTS, UnitArrived, UnitPacked
 from streams.domain.calendars import next_open_ms
 from streams.domain.count_sessions import CountSessions
+from streams.domain.logistic_units import LogisticUnits
 from streams.domain.order_sagas import OrderSagas
 from streams.domain.purchase_commands import apply_purchase_command
 from streams.domain.purchasing import Purchasing
@@ -55,6 +58,7 @@ _STRUCTS: Final = {
     **SHIPMENT_STRUCTS,
     **PURCHASE_STRUCTS,
     **SESSION_STRUCTS,
+    **UNIT_STRUCTS,
 }
 _CLOCK_KEY: Final = key(CLOCK)
 
@@ -70,31 +74,30 @@ class PlanningFold(TimedFold[PlanItem]):
         self._counts = CountSessions(self, self._answers, partition_count)
         self._purchasing = Purchasing(self, partition_count)
         self._orders = OrderSagas(self, self._answers, partition_count)
+        self._units = LogisticUnits(self, partition_count)
+        self._appliers: dict[type, Callable[[Any], None]] = {
+            ShipmentLine: self._join,
+            ShipmentLineWithdrawn: self._leave,
+            CountAsked: self._counts.ask,
+            CountLineAnswered: self._counts.note,
+            PurchaseLine: self._purchasing.take,
+            PurchaseCommand: self._command_purchase,
+            OrderLineAnswered: self._note_order_line,
+            OrderAsked: self._orders.ask,
+            ReferenceInput: self._know,
+            UnitPacked: self._units.pack,
+            UnitArrived: self._units.arrive,
+        }
 
     def apply(self, item: PlanItem) -> None:
         """Let a line join or leave the collecting shipment of its lane; count sessions go on."""
-        if isinstance(item, ShipmentLine):
-            self._join(item)
-        elif isinstance(item, ShipmentLineWithdrawn):
-            self._leave(item)
-        elif isinstance(item, CountAsked):
-            self._counts.ask(item)
-        elif isinstance(item, CountLineAnswered):
-            self._counts.note(item)
-        elif isinstance(item, PurchaseLine):
-            self._purchasing.take(item)
-        elif isinstance(item, PurchaseCommand):
-            apply_purchase_command(self._purchasing, self._answers, item)
-        elif isinstance(item, OrderLineAnswered):
-            self._orders.note(item.changed)
-        elif isinstance(item, OrderAsked):
-            self._orders.ask(item)
-        elif isinstance(item, ReferenceInput):
-            self._know(item)
+        self._appliers[type(item)](item)
 
     def wake(self, name: str) -> None:
         """Close the shipment whose time has come, or drop one that closed long ago."""
         if self._answers.wake(name) or self._counts.wake(name) or self._orders.wake(name):
+            return
+        if self._units.wake(name):
             return
         if name.startswith(PURCHASE):
             self._purchasing.wake(name)
@@ -113,10 +116,17 @@ class PlanningFold(TimedFold[PlanItem]):
         self._counts.rebuild()
         self._purchasing.rebuild()
         self._orders.rebuild()
+        self._units.rebuild()
 
     def clock_record(self) -> PlanClock:
         """Return the record that keeps this partition's now."""
         return PlanClock(now_ms=self.now_ms)
+
+    def _command_purchase(self, command: PurchaseCommand) -> None:
+        apply_purchase_command(self._purchasing, self._answers, command)
+
+    def _note_order_line(self, answered: OrderLineAnswered) -> None:
+        self._orders.note(answered.changed)
 
     def _know(self, reference: ReferenceInput) -> None:
         entity = reference.entity

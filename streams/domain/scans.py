@@ -5,7 +5,7 @@ from typing import Final
 
 from ingest.frames import ScanInput
 from streams.contracts.ledger import scan_cause
-from streams.domain import book, carriage, counts, crossdock, needs, serials
+from streams.domain import book, carriage, counts, crossdock, needs, serials, units
 from streams.domain.store import Store
 from streams.domain.windows import SourceLanes
 
@@ -50,5 +50,5 @@ _ACTIONS: Final[dict[str, Callable[[Store, ScanInput], None]]] = {
     "count": counts.count_scan,
     "open": book.open_scan,
     "dispatch": carriage.dispatch_scan,
-    "arrive": carriage.arrive_scan,
+    "arrive": units.arrive_scan,
 }

@@ -357,5 +357,8 @@ def _remember_refusal(store: Store, transfer: Transfer) -> None:
 
 def _copy(transfer: Transfer) -> Transfer:
     return msgspec.structs.replace(
-        transfer, flags=list(transfer.flags), decided_from=dict(transfer.decided_from)
+        transfer,
+        flags=list(transfer.flags),
+        decided_from=dict(transfer.decided_from),
+        ssccs=list(transfer.ssccs),
     )

@@ -29,6 +29,11 @@ class FrameOutbox:
     def __init__(self) -> None:
         """Begin empty."""
         self._batches: dict[_Place, list[_Batch]] = {}
+        self._records: list[Output] = []
+
+    def add_record(self, record: Output) -> None:
+        """Add a record that is no frame; it goes out behind the frames."""
+        self._records.append(record)
 
     def add(
         self, topic: str, partition: int, codec: FrameCodec[Any], item: object, at_ms: int
@@ -53,5 +58,6 @@ class FrameOutbox:
             for (topic, partition), batches in sorted(self._batches.items(), key=lambda it: it[0])
             for batch in batches
         ]
-        self._batches = {}
+        outputs += self._records
+        self._batches, self._records = {}, []
         return outputs

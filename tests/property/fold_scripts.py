@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ingest.contracts.counts import CountLineAction, CountLineInput
 from ingest.contracts.order_lines import OrderAction, OrderLineInput
 from ingest.contracts.supply import LaneRecord, SupplierRecord
+from ingest.contracts.units import UnitArrivedInput
 from ingest.frames import (
     TAG_DIGEST_BYTES,
     BarrierInput,
@@ -42,6 +43,7 @@ from tests.unit.streams.builders import T0, Story
 SITES: Final = ("hall", "shop-1", "shop-2")
 SKUS: Final = ("milk", "tea")
 LOTS: Final = ("A", "B", "C")
+SSCCS: Final = ("376104250021234569", "376104250021234576")
 SERIALS: Final = ("S1", "S2", "S3", "S4")
 STEPS_MAX: Final = 120
 FLAP_OPENS_MAX: Final = 1
@@ -114,6 +116,9 @@ def _scan(draw: Random, story: Story) -> InputItem:
     units = draw.randint(-9, 9) if action == "adjust" else draw.randint(0, 12)
     named = draw.choice(("", "", _entity(draw, story, TRANSFER)))
     sku = named.split("-")[1] if named else draw.choice(SKUS)
+    sscc = draw.choice(("", "", *SSCCS)) if action in {"dispatch", "arrive"} else ""
+    if action == "arrive" and sscc and draw.random() < 0.3:
+        sku = ""  # the unit alone
     return ScanInput(
         sku=sku,
         site=draw.choice(SITES),
@@ -128,8 +133,25 @@ def _scan(draw: Random, story: Story) -> InputItem:
         counterpart_site=draw.choice(("", *SITES)),
         unit_cost_minor=draw.choice((-1, 7, 100)),
         lot=draw.choice(("", *LOTS)),
-        serial=draw.choice(("", "", "", *SERIALS)),
+        serial=draw.choice(("", "", "", *SERIALS)) if sku else "",
+        sscc=sscc,
         expires_at_ms=draw.choice((0, T0 + 200, T0 + 900, T0 + draw.randint(0, 3) * DAY_MS)),
+    )
+
+
+def _unit(draw: Random, story: Story) -> InputItem:
+    """Return what a unit brings of a transfer, as planning says it; the site may be another's."""
+    transfer_id = _entity(draw, story, TRANSFER)
+    return UnitArrivedInput(
+        sscc=draw.choice(SSCCS),
+        sku=transfer_id.split("-")[1],
+        site=draw.choice(SITES),
+        transfer_id=transfer_id,
+        quantity_units=draw.randint(1, 12),
+        source="scanner-1",
+        boot="b1",
+        seq=draw.randint(0, 400),
+        observed_at_ms=story.now_ms,
     )
 
 
@@ -320,6 +342,7 @@ def _barrier(_draw: Random, _story: Story) -> InputItem:
 
 _KINDS: Final[tuple[tuple[Callable[[Random, Story], InputItem], int], ...]] = (
     (_scan, 12),
+    (_unit, 1),
     (_reading, 5),
     (_status, 2),
     (_command, 7),

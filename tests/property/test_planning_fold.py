@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.contracts.supply import LaneRecord, SupplierRecord
-from ingest.contracts.topics import ALERT_INPUTS, EVENTS, INPUTS
+from ingest.contracts.topics import ALERT_INPUTS, DEAD_LETTERS, EVENTS, INPUTS
 from ingest.frames import INPUT_FRAMES, CommandInput, FrameCodec, ReferenceInput, TickInput
 from streams.contracts.alerts import ALERT_INPUT_FRAMES
 from streams.contracts.counts import CountAsked, CountLineAnswered
@@ -20,6 +20,7 @@ from streams.contracts.orders import (
 )
 from streams.contracts.plans import PLAN_FRAMES, ShipmentLine
 from streams.contracts.purchases import PurchaseCommand, PurchaseVerb
+from streams.contracts.units import UnitArrived, UnitPacked
 from streams.planning import planning_spec
 from tests.folds import FoldRun, run_cut, run_whole
 from tests.unit.streams.plan_story import line, purchase_line, withdrawn
@@ -163,7 +164,31 @@ ORDER_ITEMS = st.one_of(
         st.sampled_from(["", "", "breach-milk-9"]),
     ),
 )
-EACH = st.lists(ITEMS | ORDER_ITEMS, min_size=1, max_size=5)
+SSCCS = st.sampled_from(["376104250021234569", "376104250021234576"])
+UNIT_ITEMS = st.one_of(
+    st.builds(
+        lambda sscc, sku, number, to_site, units: UnitPacked(
+            sscc=sscc,
+            transfer_id=f"transfer-{sku}-{number}",
+            to_site=to_site,
+            quantity_units=units,
+        ),
+        SSCCS,
+        st.sampled_from(["milk", "tea"]),
+        st.integers(1, 3),
+        SITES,
+        st.integers(-3, 9),
+    ),
+    st.builds(
+        lambda sscc, site, seq: UnitArrived(
+            sscc=sscc, site=site, source="till-1", boot="b1", seq=seq, observed_at_ms=seq
+        ),
+        SSCCS,
+        SITES,
+        st.integers(0, 9),
+    ),
+)
+EACH = st.lists(ITEMS | ORDER_ITEMS | UNIT_ITEMS, min_size=1, max_size=5)
 FRAMES = st.lists(st.tuples(TIMES, EACH), max_size=12)
 CUTS = st.lists(st.sampled_from(["nothing", "drain", "restore"]), max_size=60)
 
@@ -173,6 +198,10 @@ SAID: list[tuple[str, FrameCodec[Any]]] = [
     (EVENTS.name, EVENT_FRAMES),
     (ALERT_INPUTS.name, ALERT_INPUT_FRAMES),
 ]
+
+
+def _letters(run: FoldRun) -> list[bytes]:
+    return [value for topic, _, value in run.outputs if topic == DEAD_LETTERS.name]
 
 
 def _run() -> FoldRun:
@@ -188,6 +217,7 @@ def test_state_and_commands_depend_on_the_items_alone(frames: Any, cuts: list[st
     assert cut.state == whole.state
     for topic, codec in SAID:
         assert cut.said_when(topic, codec) == whole.said_when(topic, codec)
+    assert _letters(cut) == _letters(whole)
 
 
 @given(FRAMES)

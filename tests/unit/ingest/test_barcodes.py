@@ -2,9 +2,10 @@
 
 import pytest
 
-from ingest.barcodes import Barcode, barcode_read, gtin14_of
+from ingest.barcodes import Barcode, barcode_read, gtin14_of, is_sscc
 
 GTIN14 = "07032069804988"
+SSCC = "376104250021234569"
 
 
 @pytest.mark.parametrize(
@@ -46,12 +47,26 @@ def test_what_names_no_article_is_refused(content: str) -> None:
 
 
 def test_a_logistic_unit_alone_names_no_article() -> None:
-    """An SSCC (AI 00), also beside its contents' 02 and 37, is refused with its number."""
-    sscc = "376104250021234569"
-    reason = f"SSCC {sscc} is of a logistic unit and names no article"
-    assert barcode_read(f"]C100{sscc}") == reason
-    assert barcode_read(f"]C100{sscc}02{GTIN14}3712") == reason
-    assert barcode_read(f"]C100{sscc}01{GTIN14}") == Barcode(GTIN14)
+    """An SSCC (AI 00), also beside its contents' 02 and 37, has no GTIN; beside a 01 it is kept."""
+    assert barcode_read(f"]C100{SSCC}") == Barcode("", sscc=SSCC)
+    assert barcode_read(f"]C100{SSCC}02{GTIN14}3712") == Barcode("", sscc=SSCC)
+    assert barcode_read(f"]C100{SSCC}01{GTIN14}") == Barcode(GTIN14, sscc=SSCC)
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        (SSCC, True),
+        ("376104250021234560", False),
+        (SSCC[1:], False),
+        ("", False),
+        ("٣76104250021234569", False),
+        ("37610425002123456x", False),
+    ],
+)
+def test_an_sscc_has_eighteen_digits_and_a_right_check_digit(text: str, *, right: bool) -> None:
+    """Typed in by hand it is looked at like a scanned one."""
+    assert is_sscc(text) == right
 
 
 @pytest.mark.parametrize("rest", ["", f"01{GTIN14}"])

@@ -22,6 +22,7 @@ from tests.unit.ingest.doubles import (
 READINGS = "stock/v1/oslo/scale-1/readings"
 SCANS = "stock/v1/oslo/scale-1/scans"
 STATUS = "stock/v1/oslo/scale-1/status"
+SSCC = "376104250021234569"
 NOW_MS = 1_700_000_001_000
 
 
@@ -254,6 +255,12 @@ def test_a_status_goes_to_the_device_and_to_what_it_watches() -> None:
         ),
         (SCANS, scan(sku=None, gtin="96385075"), "bad_barcode"),
         (SCANS, scan(sku=None, barcode="]E07032069804985"), "bad_barcode"),
+        (SCANS, scan(sscc="376104250021234560"), "bad_barcode"),
+        (SCANS, scan(sku=None, barcode=f"]C100{SSCC}"), "bad_barcode"),
+        (SCANS, scan(sku=None, sscc=SSCC), "bad_schema"),
+        (SCANS, scan(sku=None, action="arrive"), "bad_schema"),
+        (SCANS, scan(sku=None, action="arrive", sscc=SSCC[1:]), "bad_barcode"),
+        (SCANS, scan(sku=None, action="arrive", sscc=SSCC, quantity=2), "absurd_value"),
         (SCANS, scan(quantity=1_001), "absurd_value"),
         (SCANS, scan(sku=None, gtin=CASE_GTIN14, quantity=100), "absurd_value"),
         (SCANS, scan(quantity=-1), "bad_schema"),
@@ -268,6 +275,25 @@ def test_refusals_have_their_reason(topic: str, payload: object, reason: str) ->
     assert rejected.reason == reason
     assert rejected.detail
     assert rejected.raw == (payload if isinstance(payload, bytes) else as_json(payload))
+
+
+@pytest.mark.parametrize(
+    "named",
+    [{"sscc": SSCC}, {"barcode": f"]C100{SSCC}"}, {"barcode": f"]C100{SSCC}02{MILK_GTIN14}3712"}],
+)
+def test_a_logistic_unit_may_arrive_by_its_code_alone(named: dict[str, str]) -> None:
+    """It has no article, so it goes to the partition of its code."""
+    made = _normalised(SCANS, scan(sku=None, action="arrive", **named))
+    [(partition, item)] = inputs_of(made)
+    assert isinstance(item, ScanInput)
+    assert (item.sku, item.sscc, item.quantity_units) == ("", SSCC, 1)
+    assert partition == partition_of(SSCC, 4)
+
+
+def test_a_unit_stands_beside_its_article() -> None:
+    """In the barcode or typed in, for what is packed into it or taken out."""
+    assert _scanned(sku=None, barcode=f"]C100{SSCC}01{MILK_GTIN14}", action="dispatch").sscc == SSCC
+    assert _scanned(sscc=SSCC, action="dispatch").sscc == SSCC
 
 
 def test_in_a_batch_only_the_bad_are_refused() -> None:
