@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from alerting import life, rules
-from ingest.contracts.topics import DAY_MS, DELIVERIES
+from ingest.contracts.durations import DAY_MS
+from ingest.contracts.topics import DELIVERIES
 from ingest.partitions import partition_of
 from streams.command_answers import CommandAnswers
 from streams.contracts.alerts import (

@@ -3,7 +3,7 @@
 from typing import Final
 
 from alerting.rules import rank
-from ingest.contracts.topics import DAY_MS
+from ingest.contracts.durations import DAY_MS
 from streams.contracts.alerts import (
     ALERT_DELIVERIES_KEPT_MAX,
     ALERT_NOTES_KEPT_MAX,

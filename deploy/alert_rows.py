@@ -1,24 +1,15 @@
 """Alerts as rows and lines for people. Pure."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
-
-import msgspec
 
 from alerting import rules
 from deploy.ledger_rows import Row
 from deploy.utc import utc
-from streams.contracts.alerts import ALERT, Alert
-from streams.contracts.state import SEPARATOR
-
-_PREFIX: Final = f"{ALERT}{SEPARATOR}".encode()
-_DECODER: Final = msgspec.msgpack.Decoder(Alert)
+from streams.contracts.alerts import Alert
 
 
-def alerts_of(records: Iterable[tuple[bytes | None, bytes | None]]) -> list[Alert]:
-    """Return the alerts in records of `shelfstream.alerts`: the gravest first, then the newest."""
-    found = {raw: value for raw, value in records if raw is not None and raw.startswith(_PREFIX)}
-    alerts = [_DECODER.decode(value) for value in found.values() if value is not None]
+def gravest_first(alerts: Iterable[Alert]) -> list[Alert]:
+    """Return alerts in the order people read them: the gravest first, then the newest."""
     return sorted(
         alerts, key=lambda one: (-rules.rank(one.severity), -one.raised_at_ms, one.alert_key)
     )

@@ -3,21 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable
 
-import msgspec
-
 from deploy.ledger_rows import Row
-from streams.contracts.counts import COUNT_SESSION, CountSession
-from streams.contracts.state import SEPARATOR
+from streams.contracts.counts import CountSession
 
-_PREFIX = f"{COUNT_SESSION}{SEPARATOR}".encode()
-_DECODER = msgspec.msgpack.Decoder(CountSession)
 _COMPARED = frozenset({"waiting", "counted"})
 
 
-def sessions_of(records: Iterable[tuple[bytes | None, bytes | None]]) -> list[CountSession]:
-    """Return the sessions in records of `shelfstream.plan-state`, the newest first."""
-    found = {raw: value for raw, value in records if raw is not None and raw.startswith(_PREFIX)}
-    sessions = [_DECODER.decode(value) for value in found.values() if value is not None]
+def newest_first(sessions: Iterable[CountSession]) -> list[CountSession]:
+    """Return sessions, those opened last first."""
     return sorted(sessions, key=lambda one: (-one.opened_at_ms, one.session_id))
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from deploy.promotion_words import for_promotion, promotion_lines
 from deploy.utc import utc
+from ingest.contracts.durations import DAY_MS
 from streams.contracts.blindness import BlindIntervalChanged
 from streams.contracts.counts import CountLineChanged, CountSessionChanged
 from streams.contracts.events import (
@@ -25,7 +26,6 @@ from streams.contracts.events import (
 from streams.contracts.lots import LotHeld
 from streams.contracts.orders import OrderChanged, OrderLineChanged
 from streams.contracts.witnesses import WITNESS_KINDS, WitnessGapChanged
-from streams.domain.days import DAY_MS
 from streams.domain.thresholds import MILLI, Thresholds, compute
 
 _CAPS: Final = (

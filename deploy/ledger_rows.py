@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
 import msgspec
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.measure import Measurement
@@ -17,6 +18,7 @@ from streams.journal import Accounts, Entry, entry_of
 from streams.periods import Balance, BalanceKey, totals_by_site
 
 RowFormat = Literal["csv", "json"]
+ShownFormat = Literal["table", "csv", "json"]
 Row = Mapping[str, str | int | bool]
 NETWORK: Final = ""
 """The site of the row that sums all sites, and the SKU of every row that sums all SKUs."""
@@ -100,6 +102,24 @@ def _csv_line(values: Iterable[object]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow(values)
     return text.getvalue()
+
+
+def show_rows(title: str, rows: Iterable[Row], form: ShownFormat) -> None:
+    """Show rows as a table for people, or print them as CSV or JSON lines."""
+    if form == "table":
+        print_table(title, rows)
+    else:
+        print_rows(rows, form)
+
+
+def print_rows(rows: Iterable[Row], form: RowFormat) -> None:
+    """Print rows as CSV with a head line, or as JSON lines."""
+    headed = form == "json"
+    for row in rows:
+        if not headed:
+            typer.echo(head_line(row))
+            headed = True
+        typer.echo(row_line(row, form))
 
 
 def print_table(title: str, rows: Iterable[Row]) -> None:

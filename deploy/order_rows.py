@@ -1,19 +1,12 @@
 """Customer orders as rows and sentences for people. Pure."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
-
-import msgspec
 
 from deploy.ledger_rows import Row
 from deploy.utc import utc
 from ingest.contracts.order_commands import OrderCommandLine
 from streams.availability import Promise
-from streams.contracts.orders import ORDER, CustomerOrder, OrderChanged, OrderLineChanged
-from streams.contracts.state import SEPARATOR
-
-_PREFIX: Final = f"{ORDER}{SEPARATOR}".encode()
-_DECODER = msgspec.msgpack.Decoder(CustomerOrder)
+from streams.contracts.orders import CustomerOrder, OrderChanged, OrderLineChanged
 
 
 def line_of(text: str) -> OrderCommandLine:
@@ -29,10 +22,8 @@ def line_of(text: str) -> OrderCommandLine:
     return OrderCommandLine(sku=sku, site=site, quantity_units=int(units))
 
 
-def orders_of(records: Iterable[tuple[bytes | None, bytes | None]]) -> list[CustomerOrder]:
-    """Return the orders in records of `shelfstream.plan-state`, the newest first."""
-    found = {raw: value for raw, value in records if raw is not None and raw.startswith(_PREFIX)}
-    orders = [_DECODER.decode(value) for value in found.values() if value is not None]
+def newest_first(orders: Iterable[CustomerOrder]) -> list[CustomerOrder]:
+    """Return orders, those placed last first."""
     return sorted(orders, key=lambda one: (-one.placed_at_ms, one.order_id))
 
 

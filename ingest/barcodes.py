@@ -12,7 +12,7 @@ from typing import Final
 import biip
 from biip.gs1_messages import GS1Message
 
-from ingest.contracts.topics import DAY_MS
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.units import SSCC_LENGTH
 
 _SSCC: Final = "00"

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ingest.contracts.alert_reference import AlertRule, NotificationChannel
+from ingest.contracts.durations import MINUTE_MS
 from ingest.contracts.reference import (
     CatalogFile,
     ChannelAssignment,
@@ -15,7 +16,7 @@ from ingest.contracts.reference import (
     Sku,
 )
 from ingest.contracts.supply_reference import Lane
-from simulators.network import MINUTE_MS, TARE_G, Article, scanner_of, shelf_of
+from simulators.network import TARE_G, Article, scanner_of, shelf_of
 from simulators.network import Network as SimulatedNetwork
 
 MIN_UNITS: Final = 6

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
+from ingest.contracts.durations import SECOND_MS
 from simulators.network import Article
 
 if TYPE_CHECKING:
     from random import Random
 
-SECOND_MS: Final = 1_000
 RETURN_SHARE: Final = 0.01
 WASTE_SHARE: Final = 0.005
 BASKET_UNITS: Final = (1, 1, 1, 1, 2, 2, 3)

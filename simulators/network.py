@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from ingest.contracts.durations import MINUTE_MS
+
 if TYPE_CHECKING:
     from random import Random
 
@@ -12,7 +14,6 @@ DONOR_SHARE: Final = 6
 WATCHED_SHARE: Final = 4
 """One in so many articles is watched by a shelf sensor, the best sellers first."""
 TARE_G: Final = 1_500
-MINUTE_MS: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,19 +10,10 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
+from ingest.contracts.durations import HOUR_MS, MINUTE_MS, SECOND_MS
 from ingest.contracts.topics import EVENTS
 from ingest.frames import INPUT_FRAMES, InputItem, PolicyRecord, ReferenceInput, TickInput
-from simulators.shelves import (
-    FAULTS,
-    HOUR_MS,
-    INTERVAL_MS,
-    MIN_UNITS,
-    MINUTE_MS,
-    SECOND_MS,
-    Fault,
-    Shelf,
-    ShelfKind,
-)
+from simulators.shelves import FAULTS, INTERVAL_MS, MIN_UNITS, Fault, Shelf, ShelfKind
 from streams.contracts.events import EVENT_FRAMES, BreachCleared, BreachOpened
 from streams.domain.fold import StockFold
 

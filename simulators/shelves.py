@@ -9,7 +9,7 @@ from hashlib import blake2b
 from math import pi, sin
 from typing import TYPE_CHECKING, Final, Literal
 
-from ingest.contracts.topics import DAY_MS
+from ingest.contracts.durations import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from ingest.frames import TAG_DIGEST_BYTES, InputItem, ReadingInput, ReadingKind, StatusInput
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ FAULTS: Final[tuple[Fault, ...]] = (
     "bad_tags",
 )
 
-SECOND_MS: Final = 1_000
-MINUTE_MS: Final = 60 * SECOND_MS
-HOUR_MS: Final = 60 * MINUTE_MS
 SITE: Final = "shop-01"
 SETTLE_MS: Final = 5 * SECOND_MS
 INTERVAL_MS: Final[dict[ShelfKind, int]] = {

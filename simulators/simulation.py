@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from ingest.contracts.durations import MINUTE_MS
 from ingest.contracts.topics import MQTT_TIME, mqtt_topic
 from simulators.faults import FaultPlan, Faults
 from simulators.fleet import Fleet
 from simulators.gateway import Gateway
-from simulators.network import MINUTE_MS, Network, scanner_of, shelf_of
+from simulators.network import Network, scanner_of, shelf_of
 from simulators.oracle import Oracle
 from simulators.world import Act, World, WorldRates
 

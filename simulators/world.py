@@ -9,9 +9,10 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from simulators.demand import SECOND_MS, Shoppers, Wish
+from ingest.contracts.durations import MINUTE_MS, SECOND_MS
+from simulators.demand import Shoppers, Wish
 from simulators.gateway import Leaf
-from simulators.network import MINUTE_MS, TARE_G, Network, ShelfChannel, scanner_of
+from simulators.network import TARE_G, Network, ShelfChannel, scanner_of
 from simulators.oracle import Carriage, Oracle
 from streams.contracts.events import NeedChanged, StreamEvent, TransferChanged
 from streams.contracts.state import Need, Transfer

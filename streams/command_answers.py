@@ -5,7 +5,8 @@ Ids are remembered for 24 h, so that a repeat changes nothing and gets no second
 
 from typing import Any, Final, Protocol
 
-from ingest.contracts.topics import DAY_MS, EVENTS
+from ingest.contracts.durations import DAY_MS
+from ingest.contracts.topics import EVENTS
 from ingest.partitions import partition_of
 from streams.contracts.events import EVENT_FRAMES, CommandAccepted, CommandRefused
 from streams.contracts.state import COMMAND, SEPARATOR, AnsweredCommand, key

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from ingest.contracts.durations import DAY_MS
 from streams.contracts.counts import COUNT, CountRecord
 from streams.contracts.demand import Demand
 from streams.contracts.state import (
@@ -26,7 +27,6 @@ from streams.contracts.state import (
     key_parts,
 )
 from streams.domain import areas
-from streams.domain.days import DAY_MS
 
 UNIT_VARIANCE: Final = 0.01
 """Squared units of error that each moved unit adds: one scan in a hundred is a unit off."""

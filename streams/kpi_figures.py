@@ -10,10 +10,10 @@ from typing import Final
 
 import msgspec
 
+from ingest.contracts.durations import DAY_MS
 from streams.contracts.events import EVENT_FRAMES
 from streams.contracts.kpis import KPI, Kpi, KpisClosed, KpiSums
 from streams.contracts.state import CLOCK, LEVEL, Clock, Level, decode, key, key_parts
-from streams.domain.days import DAY_MS
 from streams.domain.kpis import summed
 from streams.domain.thresholds import DAYS_PER_YEAR, MILLI
 

@@ -13,9 +13,10 @@ from deploy.bench.report import BenchOptions
 from deploy.bench.telegraf_peer import configuration, telegraf_program
 from deploy.stack.children import import_path
 from deploy.stack.home import write_private
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.errors import BenchError
 from ingest.contracts.settings import ENV_PREFIX
-from ingest.contracts.topics import DAY_MS, INPUTS, Topic
+from ingest.contracts.topics import INPUTS, Topic
 from ingest.slices import client_id
 
 OURS: Final = "ours"

@@ -9,8 +9,9 @@ from aiokafka import AIOKafkaProducer
 
 from deploy.bench.events import ENCODE, OBSERVED_AT_MS, Event
 from deploy.topics import create_topics
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.settings import KafkaSettings
-from ingest.contracts.topics import DAY_MS, Topic
+from ingest.contracts.topics import Topic
 from ingest.frames import FRAME_ITEMS_MAX, FrameCodec
 from streams.engine.adapters.connection import REQUEST_BYTES_MAX, client_options, connected
 from streams.engine.adapters.kafka import Pair, send_batches

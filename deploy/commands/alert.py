@@ -5,29 +5,28 @@ stands in the log and is pending.
 """
 
 import asyncio
-import os
-import time
 import uuid
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
 
-from deploy.alert_rows import alert_lines, alert_rows, alerts_of
+from deploy.alert_rows import alert_lines, alert_rows, gravest_first
 from deploy.command_send import send_alert_answer
-from deploy.commands.command import (
-    REFUSED_CODE,
+from deploy.ledger_rows import print_table
+from deploy.newest import newest
+from deploy.terminal import (
     ActorOption,
     ReasonOption,
+    kafka_settings,
     login_name,
+    refuse,
     tell_answer,
+    wall_ms,
 )
-from deploy.ledger_rows import print_table
-from ingest.contracts.settings import KafkaSettings, load
+from ingest.contracts.durations import MINUTE_MS
 from ingest.contracts.topics import ALERTS
-from streams.contracts.alerts import Alert, AlertAnswer, AlertVerb
-from streams.engine.adapters.reader import read_topic
+from streams.contracts.alerts import ALERT, Alert, AlertAnswer, AlertVerb
 
-MINUTE_MS: Final = 60_000
 MINUTES_MAX: Final = 30 * 24 * 60
 REASON_LENGTH_MAX: Final = 1_000
 
@@ -61,7 +60,7 @@ def list_alerts(
     every: Annotated[bool, typer.Option("--all", help="Also those that are over.")] = False,
 ) -> None:
     """Show what is open or acknowledged, the gravest first."""
-    found = asyncio.run(_alerts(_kafka()))
+    found = gravest_first(_alerts())
     shown = [one for one in found if site in {"", one.site} and (every or one.state != "cleared")]
     print_table("Alerts", alert_rows(shown))
 
@@ -100,43 +99,27 @@ for _word, _help_text in LASTING_WORDS.items():
 
 def _answer(verb: AlertVerb, alert_key: str, actor: str, reason: str, *, minutes: int = 0) -> None:
     if len(reason) > REASON_LENGTH_MAX:
-        _refuse(f"a reason has {REASON_LENGTH_MAX} characters at most")
+        refuse(f"a reason has {REASON_LENGTH_MAX} characters at most")
     answer = AlertAnswer(
         command_id=str(uuid.uuid4()),
         verb=verb,
         alert_key=alert_key,
         site=_alert(alert_key).site,
         actor=actor or login_name(),
-        at_ms=_now_ms(),
+        at_ms=wall_ms(),
         for_ms=minutes * MINUTE_MS,
         reason=reason,
     )
-    answered = asyncio.run(send_alert_answer(_kafka(), answer, now_ms=_now_ms()))
+    answered = asyncio.run(send_alert_answer(kafka_settings(), answer, now_ms=wall_ms()))
     raise typer.Exit(tell_answer(answered, answer.command_id))
 
 
 def _alert(alert_key: str) -> Alert:
-    found = [one for one in asyncio.run(_alerts(_kafka())) if one.alert_key == alert_key]
+    found = [one for one in _alerts() if one.alert_key == alert_key]
     if not found:
-        _refuse(f"there is no alert {alert_key}: `shelfstream alert list` shows them")
+        refuse(f"there is no alert {alert_key}: `shelfstream alert list` shows them")
     return found[0]
 
 
-def _refuse(sentence: str) -> NoReturn:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(REFUSED_CODE)
-
-
-async def _alerts(kafka: KafkaSettings) -> list[Alert]:
-    records = []
-    async for batch in read_topic(kafka, ALERTS.name, until_end=True):
-        records += batch
-    return alerts_of((record.key, record.value) for record in records)
-
-
-def _kafka() -> KafkaSettings:
-    return load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000  # noqa: TID251 - wall clock, for the log alone
+def _alerts() -> list[Alert]:
+    return asyncio.run(newest(kafka_settings(), ALERTS.name, ALERT, Alert))

@@ -4,17 +4,16 @@ Exit code 0: told; 1: nothing is known of the article there; 2: it could not be 
 """
 
 import asyncio
-import os
 from typing import Annotated
 
 import msgspec
 import typer
 
 from deploy.catalog_load import installation_of, read_catalog
-from deploy.commands.command import REFUSED_CODE
-from deploy.commands.ledger import moment_ms
 from deploy.order_rows import promise_lines
-from ingest.contracts.settings import KafkaSettings, load
+from deploy.terminal import kafka_settings, refuse
+from deploy.utc import moment_ms
+from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import STOCK
 from ingest.partitions import partition_of
 from streams.availability import Promise, promised
@@ -31,11 +30,10 @@ def atp(
     json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Tell what a new order may count on, and from which numbers."""
-    kafka = load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
-    found = asyncio.run(_promised(kafka, sku, site, by_ms=moment_ms(by) if by else 0))
+    by_ms = moment_ms(by) if by else 0
+    found = asyncio.run(_promised(kafka_settings(), sku, site, by_ms=by_ms))
     if found is None:
-        typer.echo(f"nothing is known of {sku} at {site}", err=True)
-        raise typer.Exit(REFUSED_CODE)
+        refuse(f"nothing is known of {sku} at {site}")
     if json:
         typer.echo(msgspec.json.encode(found._asdict()).decode())
         return

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections import Counter
 from importlib.resources import files
 from pathlib import Path
@@ -15,13 +14,12 @@ from rich.table import Table
 
 from deploy.catalog_load import LoadResult, load_catalog, read_catalog
 from deploy.catalog_tables import kind_table, kinds_table, one_table
-from deploy.commands.command import ActorOption, ReasonOption, login_name
+from deploy.terminal import ActorOption, ReasonOption, kafka_settings, login_name, wall_ms
 from ingest.catalog import Catalog
 from ingest.catalog_changes import Change
 from ingest.catalog_file import read_catalog_path
 from ingest.contracts.errors import CatalogError, SettingsError
 from ingest.contracts.reference import ENTITY_MODELS, entity_name
-from ingest.contracts.settings import KafkaSettings, load
 
 CHANGES_SHOWN_MAX: Final = 100
 _SIGNS: Final = {"added": "[green]+[/]", "changed": "[yellow]~[/]", "removed": "[red]-[/]"}
@@ -47,8 +45,7 @@ def load_file(
     reason: ReasonOption = "",
 ) -> None:
     """Bring the catalogue to what a file says; what is not in the file is removed."""
-    kafka = load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
-    now_ms = time.time_ns() // 1_000_000  # noqa: TID251 - the same
+    kafka, now_ms = kafka_settings(), wall_ms()
     source = read_catalog_path(file)
     result = asyncio.run(
         load_catalog(
@@ -73,7 +70,7 @@ def show(
     """Show the catalogue that holds: all kinds, one kind, or one entity."""
     console = Console()
     check_kind(kind)
-    kafka = load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
+    kafka = kafka_settings()
     found = asyncio.run(read_catalog(kafka))
     for table in _tables(found, kind, name):
         console.print(table)

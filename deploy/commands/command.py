@@ -5,39 +5,32 @@ the log and is pending.
 """
 
 import asyncio
-import getpass
-import os
-import time
-import uuid
 from typing import Annotated, Final
 
 import msgspec
 import typer
-from pydantic import ValidationError
 
-from deploy.command_send import Answer, send_command
+from deploy.command_send import send_command
 from deploy.ledger_lookup import scans_of
+from deploy.terminal import (
+    ActorOption,
+    ReasonOption,
+    VersionOption,
+    asked,
+    kafka_settings,
+    refuse,
+    tell_answer,
+    wall_ms,
+)
 from ingest.contracts.commands import Command
-from ingest.contracts.errors import SettingsError
-from ingest.contracts.settings import KafkaSettings, load
 from ingest.frames import CommandVerb
-from streams.contracts.events import CommandAccepted
 from streams.scan_movements import lead_of, voided_movement
-
-REFUSED_CODE: Final = 1
-PENDING_CODE: Final = 3
 
 app = typer.Typer(no_args_is_help=True, help="Approve, reject and change transfers, as a person.")
 
 TransferArgument = Annotated[str, typer.Argument(help="Such as transfer-SKU-12.")]
-ActorOption = Annotated[str, typer.Option("--actor", help="Who decides; the login name if empty.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept with the command.")]
 LotOption = Annotated[str, typer.Option("--lot", help="Only units of this lot.")]
 HeldArgument = Annotated[int, typer.Argument(min=0, help="Base units; 0 for all.")]
-VersionOption = Annotated[
-    int | None,
-    typer.Option("--expected-version", min=0, help="Refuse if it has changed since this version."),
-]
 
 TRANSFER_WORDS: Final[dict[str, tuple[CommandVerb, str]]] = {
     "approve": ("approve_transfer", "Approve a proposed, held or reopened transfer."),
@@ -96,8 +89,8 @@ def edit(
     expected_version: VersionOption = None,
 ) -> None:
     """Change the quantity of a transfer of which nothing has left."""
-    asked = {"expected_version": expected_version, "quantity_units": units}
-    _send("edit_transfer", actor, reason, entity_id=transfer_id, **asked)
+    fields = {"expected_version": expected_version, "quantity_units": units}
+    _send("edit_transfer", actor, reason, entity_id=transfer_id, **fields)
 
 
 @app.command("close-need")
@@ -173,71 +166,17 @@ def void(
     reason: ReasonOption = "",
 ) -> None:
     """Take a mistaken scan back: its reversal is booked now, once."""
-    found = asyncio.run(scans_of(_kafka(), scan))
+    found = asyncio.run(scans_of(kafka_settings(), scan))
     if len(found) != 1:
         ids = ", ".join(lead_of(one).movement_id for one in found)
         several = f"{scan} names several scans: void one of {ids}"
-        typer.echo(several if found else f"the ledger has no {scan}", err=True)
-        raise typer.Exit(REFUSED_CODE)
+        refuse(several if found else f"the ledger has no {scan}")
     brought = [msgspec.structs.asdict(voided_movement(one)) for one in found[0]]
     entity_id = lead_of(found[0]).movement_id
     _send("void_movement", actor, reason, entity_id=entity_id, movements=tuple(brought))
 
 
-def _kafka() -> KafkaSettings:
-    return load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
-
-
 def _send(verb: CommandVerb, actor: str, reason: str, **fields: object) -> None:
-    command_id = str(uuid.uuid4())
-    given = {"command_id": command_id, "verb": verb, "reason": reason, **fields}
-    try:
-        asked = Command.model_validate({**given, "actor": actor or login_name()})
-    except ValidationError as error:
-        typer.echo(refusal_sentence(error), err=True)
-        raise typer.Exit(REFUSED_CODE) from error
-    now_ms = time.time_ns() // 1_000_000  # noqa: TID251 - a command is a main
-    answer = asyncio.run(send_command(_kafka(), asked, now_ms=now_ms))
-    raise typer.Exit(tell_answer(answer, command_id))
-
-
-def login_name() -> str:
-    """Return who sits at this terminal.
-
-    Raises:
-        SettingsError: The user id has no name, as in containers.
-    """
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError) as error:  # a user id without a name, as in containers
-        raise SettingsError("this user has no login name: say who decides by --actor") from error
-
-
-def refusal_sentence(error: ValidationError) -> str:
-    """Return what is wrong with a command that was never sent, with the field's name."""
-    first = error.errors()[0]
-    message = str(first["msg"])
-    if not first["loc"]:
-        return message.removeprefix("Value error, ")
-    return f"{first['loc'][0]} {first['input']!r}: {message}"
-
-
-def tell_answer(answer: Answer | None, command_id: str) -> int:
-    """Tell a person of the fold's answer, a refusal on stderr; return the exit code."""
-    sentence, code = answer_sentence(answer, command_id)
-    typer.echo(sentence, err=code == REFUSED_CODE)
-    return code
-
-
-def answer_sentence(answer: Answer | None, command_id: str) -> tuple[str, int]:
-    """Return what to tell a person of the fold's answer, and the exit code."""
-    if answer is None:
-        return f"pending: no answer to command {command_id} yet", PENDING_CODE
-    if isinstance(answer, CommandAccepted):
-        return f"accepted: {answer.entity_id}{_version(answer.version)}", 0
-    state = f" (it is {answer.current_state}{_version(answer.current_version)})"
-    return f"refused: {answer.reason}{state if answer.current_state else ''}", REFUSED_CODE
-
-
-def _version(number: int) -> str:
-    return f", version {number}" if number else ""  # alerts, holds and voided scans have none
+    wanted = asked(Command, actor, verb=verb, reason=reason, **fields)
+    answer = asyncio.run(send_command(kafka_settings(), wanted, now_ms=wall_ms()))
+    raise typer.Exit(tell_answer(answer, wanted.command_id))

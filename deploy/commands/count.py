@@ -5,37 +5,34 @@ stands in the log and is pending.
 """
 
 import asyncio
-import os
-import time
-import uuid
-from typing import Annotated, Final, NoReturn
+from typing import Annotated
 
 import msgspec
 import typer
-from pydantic import ValidationError
 
 from deploy.command_send import send_plan_command
-from deploy.commands.command import (
-    REFUSED_CODE,
+from deploy.count_rows import line_rows, newest_first, session_rows
+from deploy.ledger_rows import print_table
+from deploy.newest import newest
+from deploy.terminal import (
     ActorOption,
     ReasonOption,
-    login_name,
-    refusal_sentence,
+    asked,
+    kafka_settings,
+    refuse,
     tell_answer,
+    wall_ms,
 )
-from deploy.commands.ledger import moment_ms
-from deploy.count_rows import line_rows, session_rows, sessions_of
-from deploy.ledger_rows import Row, print_table
+from deploy.utc import moment_ms
 from ingest.contracts.count_commands import CountCommand
 from ingest.contracts.counts import COUNT_LINES_MAX, CountVerb
-from ingest.contracts.settings import KafkaSettings, load
+from ingest.contracts.durations import HOUR_MS
+from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import PLAN_STATE, STOCK
-from streams.contracts.counts import CountSession
+from streams.contracts.counts import COUNT_SESSION, CountSession
 from streams.contracts.state import sku_of
 from streams.count_list import CountList, CountWorth
 from streams.engine.adapters.reader import read_topic
-
-HOUR_MS: Final = 3_600_000
 
 app = typer.Typer(no_args_is_help=True, help="Counts: where they pay, and sessions.")
 
@@ -58,8 +55,8 @@ def count() -> None:
 @app.command("list")
 def list_worth(site: SiteOption, top: TopOption = 20) -> None:
     """Show where a count pays: expected error of the record times the value of a unit."""
-    worth = asyncio.run(_ranked(_kafka(), site))[:top]
-    _print("Where a count pays", [msgspec.structs.asdict(one) for one in worth])
+    worth = asyncio.run(_ranked(kafka_settings(), site))[:top]
+    print_table("Where a count pays", [msgspec.structs.asdict(one) for one in worth])
 
 
 @app.command("open")
@@ -78,7 +75,7 @@ def open_session(
     """Open a session for articles of a site; the answer names it."""
     wanted = list(skus or [])
     if top:
-        ranked = [one.sku for one in asyncio.run(_ranked(_kafka(), site))]
+        ranked = [one.sku for one in asyncio.run(_ranked(kafka_settings(), site))]
         wanted += [sku for sku in ranked if sku not in wanted][:top]
     fields = {"skus": tuple(wanted), "blind": blind, "ttl_ms": hours * HOUR_MS}
     _send("open", site, actor, reason, **fields)
@@ -93,7 +90,7 @@ def enter(
     actor: ActorOption = "",
 ) -> None:
     """Enter what was counted; it is compared with the book of that time."""
-    counted_at_ms = moment_ms(at) if at else _now_ms()
+    counted_at_ms = moment_ms(at) if at else wall_ms()
     fields = {"skus": (sku,), "quantity_units": units, "counted_at_ms": counted_at_ms}
     _send_to(session, "enter", actor, "", **fields)
 
@@ -101,7 +98,7 @@ def enter(
 @app.command()
 def zero(session: SessionArgument, sku: SkuArgument, actor: ActorOption = "") -> None:
     """Confirm that the shelf is empty."""
-    _send_to(session, "enter", actor, "", skus=(sku,), counted_at_ms=_now_ms())
+    _send_to(session, "enter", actor, "", skus=(sku,), counted_at_ms=wall_ms())
 
 
 @app.command()
@@ -109,8 +106,8 @@ def confirm(session: SessionArgument, sku: SkuArgument, actor: ActorOption = "")
     """Confirm what sensors see of a prefilled line."""
     lines = _session(session).lines
     if sku not in lines or lines[sku].state != "prefilled":
-        _refuse(f"{sku} is not prefilled in {session}: enter what is there")
-    fields = {"quantity_units": lines[sku].sensed_units, "counted_at_ms": _now_ms()}
+        refuse(f"{sku} is not prefilled in {session}: enter what is there")
+    fields = {"quantity_units": lines[sku].sensed_units, "counted_at_ms": wall_ms()}
     _send_to(session, "enter", actor, "", skus=(sku,), **fields)
 
 
@@ -154,16 +151,16 @@ def show(
     """Show sessions, or the lines of one."""
     if session:
         named = _session(session)
-        _print(f"{session}: {named.state}", line_rows(named, review=review))
+        print_table(f"{session}: {named.state}", line_rows(named, review=review))
     else:
-        found = asyncio.run(_sessions(_kafka()))
-        _print("Counts", session_rows(one for one in found if site in {"", one.site}))
+        found = newest_first(one for one in _sessions() if site in {"", one.site})
+        print_table("Counts", session_rows(found))
 
 
 def _session(session_id: str) -> CountSession:
-    named = [one for one in asyncio.run(_sessions(_kafka())) if one.session_id == session_id]
+    named = [one for one in _sessions() if one.session_id == session_id]
     if not named:
-        _refuse(f"there is no count {session_id}")
+        refuse(f"there is no count {session_id}")
     return named[0]
 
 
@@ -171,24 +168,14 @@ def _send_to(session: str, verb: CountVerb, actor: str, reason: str, **fields: o
     try:
         site = sku_of(session)  # the site stands where other ids have the article
     except ValueError:
-        _refuse(f"{session!r} is no count such as count-SITE-3")
+        refuse(f"{session!r} is no count such as count-SITE-3")
     _send(verb, site, actor, reason, session_id=session, **fields)
 
 
 def _send(verb: CountVerb, site: str, actor: str, reason: str, **fields: object) -> None:
-    command_id = str(uuid.uuid4())
-    given = {"command_id": command_id, "verb": verb, "site": site, "reason": reason, **fields}
-    try:
-        asked = CountCommand.model_validate({**given, "actor": actor or login_name()})
-    except ValidationError as error:
-        _refuse(refusal_sentence(error))
-    answer = asyncio.run(send_plan_command(_kafka(), asked, now_ms=_now_ms()))
-    raise typer.Exit(tell_answer(answer, command_id))
-
-
-def _refuse(sentence: str) -> NoReturn:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(REFUSED_CODE)
+    wanted = asked(CountCommand, actor, verb=verb, site=site, reason=reason, **fields)
+    answer = asyncio.run(send_plan_command(kafka_settings(), wanted, now_ms=wall_ms()))
+    raise typer.Exit(tell_answer(answer, wanted.command_id))
 
 
 async def _ranked(kafka: KafkaSettings, site: str) -> list[CountWorth]:
@@ -199,23 +186,5 @@ async def _ranked(kafka: KafkaSettings, site: str) -> list[CountWorth]:
     return table.ranked(site)
 
 
-async def _sessions(kafka: KafkaSettings) -> list[CountSession]:
-    records = []
-    async for batch in read_topic(kafka, PLAN_STATE.name, until_end=True):
-        records += batch
-    return sessions_of((record.key, record.value) for record in records)
-
-
-def _kafka() -> KafkaSettings:
-    return load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000  # noqa: TID251 - the same
-
-
-def _print(title: str, rows: list[Row]) -> None:
-    if rows:
-        print_table(title, rows)
-    else:
-        typer.echo(f"{title}: nothing")
+def _sessions() -> list[CountSession]:
+    return asyncio.run(newest(kafka_settings(), PLAN_STATE.name, COUNT_SESSION, CountSession))

@@ -27,7 +27,6 @@ from deploy.commands.simulate import (
     SitesOption,
     SkusOption,
     SpeedOption,
-    now_ms,
     settings_given,
 )
 from deploy.commands.verify import compared, new_barrier_id
@@ -37,6 +36,7 @@ from deploy.stack.local import running_stack
 from deploy.stack.plan import StackOptions
 from deploy.stack.run import environment_of
 from deploy.stack.state import read_state
+from deploy.terminal import wall_ms
 from ingest.contracts.errors import StackError
 from simulators.board import Board
 from simulators.checking import TIMEOUT_S_DEFAULT, barrier_passed
@@ -134,7 +134,7 @@ class _Demo:
         self._settings = settings
         self._home = home
         self._place: Surroundings = surroundings(
-            environment_of(home, environ), now_ms=now_ms, clock=time.monotonic
+            environment_of(home, environ), now_ms=wall_ms, clock=time.monotonic
         )
         self._console = console
         self._begun_s = begun_s
@@ -167,7 +167,7 @@ class _Demo:
 
     async def _simulated(self) -> bool:
         place = self._place
-        version = await load_network(network_of(self._settings), place, now_ms=now_ms())
+        version = await load_network(network_of(self._settings), place, now_ms=wall_ms())
         # A fold that is still starting would be measured as a slow one.
         await barrier_passed(place.kafka, new_barrier_id(), TIMEOUT_S_DEFAULT)
         self._board.probing = True

@@ -5,12 +5,12 @@ import base64
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
 from pydantic import ValidationError
 
+from deploy.terminal import kafka_settings, refuse
 from ingest.adapters.mqtt_client import MqttPublisher
 from ingest.contracts.events import DeadLetter
 from ingest.contracts.settings import KafkaSettings, MqttSettings, load
@@ -54,7 +54,7 @@ def show(letter_id: str, as_json: JsonOption = False) -> None:
     """Show one dead letter with its payload."""
     found = [letter for letter in _letters(None) if letter.letter_id == letter_id]
     if not found:
-        _fail(f"there is no letter {letter_id}")
+        refuse(f"there is no letter {letter_id}")
     letter = found[-1]
     if as_json:
         typer.echo(letter.model_dump_json())
@@ -82,12 +82,12 @@ def replay(
     by their numbers and not counted twice.
     """
     if not letter_ids and reason is None:
-        _fail("name letters or a --reason; `shelfstream dlq list` shows them")
+        refuse("name letters or a --reason; `shelfstream dlq list` shows them")
     wanted = set(letter_ids or ())
     letters = [one for one in _letters(reason) if not wanted or one.letter_id in wanted]
     missing = wanted - {letter.letter_id for letter in letters}
     if missing:
-        _fail(f"there is no letter {', '.join(sorted(missing))}")
+        refuse(f"there is no letter {', '.join(sorted(missing))}")
     sendable = []
     for letter in letters:
         why_not = unsendable(letter)
@@ -117,7 +117,8 @@ def unsendable(letter: DeadLetter) -> str | None:
 def _publish(letters: list[DeadLetter]) -> None:
     if not letters:
         return
-    with MqttPublisher(load(MqttSettings, _environ())) as publisher:
+    settings = load(MqttSettings, os.environ)  # noqa: TID251 - a command is a main
+    with MqttPublisher(settings) as publisher:
         for letter in letters:
             publisher.publish(letter.origin, base64.b64decode(letter.payload_base64))
             # Told one by one: where the broker goes away, those told need no second replay.
@@ -125,7 +126,7 @@ def _publish(letters: list[DeadLetter]) -> None:
 
 
 def _letters(reason: str | None) -> list[DeadLetter]:
-    return asyncio.run(_read(load(KafkaSettings, _environ()), reason))
+    return asyncio.run(_read(kafka_settings(), reason))
 
 
 async def _read(kafka: KafkaSettings, reason: str | None) -> list[DeadLetter]:
@@ -144,14 +145,5 @@ async def _read(kafka: KafkaSettings, reason: str | None) -> list[DeadLetter]:
     return list(letters.values())
 
 
-def _environ() -> Mapping[str, str]:
-    return os.environ  # noqa: TID251 - a command is a main
-
-
 def _line(letter: DeadLetter) -> str:
     return f"{letter.letter_id}  {letter.reason:16} {letter.origin}  {json.dumps(letter.detail)}"
-
-
-def _fail(sentence: str) -> NoReturn:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(1)

@@ -4,7 +4,6 @@ Exit code 0: explained; 1: `--replay` found something else; 2: it could not be e
 """
 
 import asyncio
-import os
 from collections.abc import Sequence
 from typing import Annotated, Final
 
@@ -22,8 +21,9 @@ from deploy.planned import (
     planning_events,
 )
 from deploy.refolds import RecordedPlan, Refold, recorded_events, recorded_plan, refolded
+from deploy.terminal import kafka_settings
 from ingest.contracts.errors import ShelfstreamError
-from ingest.contracts.settings import KafkaSettings, load
+from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import EVENTS, INPUTS, PLAN_STATE, PLANS
 from ingest.partitions import partition_of
 from streams.contracts.events import StreamEvent
@@ -55,7 +55,7 @@ def explain(
     replay: ReplayOption = False,
 ) -> None:
     """Print the inputs, the formula with its numbers, the policy's part and the version."""
-    kafka = load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
+    kafka = kafka_settings()
     agrees = asyncio.run(_explain(kafka, entity_id, replay=replay))
     if not agrees:
         raise typer.Exit(DIFFERENT_CODE)

@@ -5,7 +5,6 @@ the live table.
 """
 
 import asyncio
-import os
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -14,7 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ingest.contracts.settings import KafkaSettings, load
+from deploy.terminal import kafka_settings, refuse
+from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import EVENTS, STOCK
 from streams.engine.adapters.reader import read_topic
 from streams.kpi_figures import DAYS_TOLD_MAX, Figure, Figures, LevelKey, Totals
@@ -30,11 +30,9 @@ def kpi(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a row.")] = False,
 ) -> None:
     """Show the key figures of the network, its sites and, if asked for, each SKU."""
-    kafka = load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
-    totals = asyncio.run(_totals(kafka, Figures(sku=sku, site=site), days))
+    totals = asyncio.run(_totals(kafka_settings(), Figures(sku=sku, site=site), days))
     if not totals:
-        typer.echo("no stock of that name was kept in these days", err=True)
-        raise typer.Exit(1)
+        refuse("no stock of that name was kept in these days")
     rows = list(_rows(totals, levels=levels or bool(sku)))
     if as_json:
         for row in rows:

@@ -5,27 +5,28 @@ holds, 1 where one does not; 2 means that it could not be read.
 """
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import msgspec
 import typer
 
 from deploy.ledger_rows import (
-    Row,
     RowFormat,
     balance_rows,
     head_line,
     journal_rows,
+    print_rows,
     print_table,
     row_line,
+    show_rows,
     value_rows,
 )
+from deploy.terminal import ShownOption, kafka_settings
+from deploy.utc import moment_ms
 from ingest.contracts.errors import SettingsError
-from ingest.contracts.settings import KafkaSettings, load
+from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import MOVEMENTS, STOCK
 from streams.contracts.ledger import MOVEMENT_FRAMES, Movement
 from streams.engine.adapters.reader import read_topic
@@ -39,12 +40,10 @@ ACCOUNTS_FILE_BYTES_MAX: Final = 1024 * 1024
 
 app = typer.Typer(no_args_is_help=True, help="The ledger: reconcile, valuation, export.")
 
-ShownFormat = Literal["table", "csv", "json"]
 FromOption = Annotated[
     str, typer.Option("--from", help="Begin, recorded time: 2026-11-01 or with a time; UTC.")
 ]
 ToOption = Annotated[str, typer.Option("--to", help="End, excluded; everything if empty.")]
-ShownOption = Annotated[ShownFormat, typer.Option("--format", help="How it is shown.")]
 
 
 @app.callback()
@@ -58,12 +57,12 @@ def reconcile(
 ) -> None:
     """Check that opening + in - out + adjust = closing; 1 where it does not."""
     from_ms, to_ms = period_of(from_time, to_time)
-    balances = asyncio.run(_balances(_kafka(), from_ms, to_ms))
+    balances = asyncio.run(_balances(kafka_settings(), from_ms, to_ms))
     rows = list(balance_rows(balances))
     holds = all_hold(balances.values())
     if form == "table":  # the sums, and what is wrong: a person reads no million lines
         shown = [row for row in rows if not row["sku"] or not row["holds"]]
-        _print_table("Ledger", shown)
+        print_table("Ledger", shown)
         typer.echo(f"{len(balances)} lines {'hold' if holds else 'were compared: not all hold'}")
     else:
         print_rows(rows, form)
@@ -78,11 +77,7 @@ def valuation(
 ) -> None:
     """Show what stock on hand and on its way is worth, at moving-average cost."""
     _, at_ms = period_of("", at)
-    rows = value_rows(asyncio.run(_balances(_kafka(), 0, at_ms)))
-    if form == "table":
-        _print_table("Valuation", rows)
-    else:
-        print_rows(rows, form)
+    show_rows("Valuation", value_rows(asyncio.run(_balances(kafka_settings(), 0, at_ms))), form)
 
 
 @app.command()
@@ -99,7 +94,7 @@ def export(
     """Write the double-entry journal; an entry has the same id whenever it is exported."""
     from_ms, to_ms = period_of(from_time, to_time)
     named = _accounts(accounts)
-    asyncio.run(_export(_kafka(), named, form, from_ms=from_ms, to_ms=to_ms))
+    asyncio.run(_export(kafka_settings(), named, form, from_ms=from_ms, to_ms=to_ms))
 
 
 def period_of(from_time: str, to_time: str) -> tuple[int, int]:
@@ -113,25 +108,6 @@ def period_of(from_time: str, to_time: str) -> tuple[int, int]:
     if to_ms <= from_ms:
         raise SettingsError(f"the period ends at {to_time} and begins only at {from_time}")
     return from_ms, to_ms
-
-
-def moment_ms(text: str) -> int:
-    """Return an ISO 8601 date or time in milliseconds; UTC where it names no zone.
-
-    Raises:
-        SettingsError: The text is neither.
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise SettingsError(f"{text!r} is no date or time such as 2026-11-01T08:00") from error
-    zoned = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    since = zoned - datetime.fromtimestamp(0, UTC)
-    return since // timedelta(milliseconds=1)
-
-
-def _kafka() -> KafkaSettings:
-    return load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
 
 
 def _accounts(file: Path | None) -> Accounts:
@@ -171,17 +147,3 @@ async def _export(
     async for movements in _movements(kafka):
         for row in journal_rows(movements, accounts, from_ms=from_ms, to_ms=to_ms):
             typer.echo(row_line(row, form))
-
-
-def print_rows(rows: Iterable[Row], form: RowFormat) -> None:
-    """Print rows as CSV with a head line, or as JSON lines."""
-    headed = form == "json"
-    for row in rows:
-        if not headed:
-            typer.echo(head_line(row))
-            headed = True
-        typer.echo(row_line(row, form))
-
-
-def _print_table(title: str, rows: Iterable[Row]) -> None:
-    print_table(title, rows)

@@ -1,15 +1,15 @@
 """`shelfstream log`: read the frames of the logs."""
 
 import asyncio
-import os
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import typer
 
+from deploy.terminal import kafka_settings
 from ingest.contracts.errors import FrameError
-from ingest.contracts.settings import KafkaSettings, load
+from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import ALERT_INPUTS, DELIVERIES, EVENTS, INPUTS, MOVEMENTS, PLANS
 from ingest.frames import INPUT_FRAMES, FrameCodec
 from streams.contracts.alerts import ALERT_INPUT_FRAMES, DELIVERY_FRAMES
@@ -56,7 +56,7 @@ def tail(
                 typer.echo(line)
 
     try:
-        kafka = load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
+        kafka = kafka_settings()
         asyncio.run(_tail(kafka, topic, told, from_offset=from_offset, follow=follow))
     except KeyboardInterrupt:  # the way to end --follow
         return

@@ -5,42 +5,41 @@ asked; 3: no answer yet, the command stands in the log and is pending.
 """
 
 import asyncio
-import os
-import time
-import uuid
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from deploy.command_send import send_plan_command
-from deploy.commands.command import (
-    REFUSED_CODE,
-    ActorOption,
-    ReasonOption,
-    login_name,
-    refusal_sentence,
-    tell_answer,
-)
 from deploy.commands.explain import DIFFERENT_CODE, ReplayOption, replay_order
-from deploy.commands.ledger import moment_ms
-from deploy.ledger_rows import Row, print_table
+from deploy.ledger_rows import print_table
+from deploy.newest import newest
 from deploy.order_rows import (
     explained_order,
     line_of,
     line_rows,
+    newest_first,
     order_rows,
-    orders_of,
     outcome_sentence,
 )
+from deploy.terminal import (
+    REFUSED_CODE,
+    ActorOption,
+    ReasonOption,
+    asked,
+    kafka_settings,
+    refuse,
+    tell_answer,
+    wall_ms,
+)
+from deploy.utc import moment_ms
+from ingest.contracts.durations import HOUR_MS
 from ingest.contracts.order_commands import OrderCommand
-from ingest.contracts.settings import KafkaSettings, load
+from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import EVENTS, PLAN_STATE
 from streams.contracts.events import EVENT_FRAMES
-from streams.contracts.orders import CustomerOrder, OrderChanged, OrderLineChanged
+from streams.contracts.orders import ORDER, CustomerOrder, OrderChanged, OrderLineChanged
 from streams.engine.adapters.reader import read_topic
 
-HOUR_MS = 3_600_000
 OUTCOME_LOOKS_MAX = 10
 OUTCOME_PAUSE_S = 0.2
 
@@ -81,7 +80,7 @@ def place(  # noqa: PLR0917 - typer makes arguments of them
     try:
         given = tuple(line_of(text) for text in lines)
     except ValueError as error:
-        _refuse(str(error))
+        refuse(str(error))
     code = _sent(
         "place",
         order_id,
@@ -94,7 +93,7 @@ def place(  # noqa: PLR0917 - typer makes arguments of them
         fulfilment="partial" if partial else "whole",
         back_order=wait,
     )
-    order = asyncio.run(outcome(_kafka(), order_id)) if not code else None
+    order = asyncio.run(outcome(kafka_settings(), order_id)) if not code else None
     if order is not None:
         refused = order.state == "refused"
         typer.echo(outcome_sentence(order), err=refused)
@@ -125,47 +124,36 @@ def show(
     order_id: Annotated[str, typer.Argument(help="The order's own id; all if empty.")] = "",
 ) -> None:
     """Show orders, or the lines of one."""
-    found = asyncio.run(_orders(_kafka()))
+    found = asyncio.run(_orders(kafka_settings()))
     if not order_id:
-        _print("Orders", order_rows(found))
+        print_table("Orders", order_rows(newest_first(found)))
         return
     named = [one for one in found if one.order_id == order_id]
     if not named:
-        _refuse(f"there is no order {order_id}")
-    _print(f"{order_id}: {named[0].state}", line_rows(named[0]))
+        refuse(f"there is no order {order_id}")
+    print_table(f"{order_id}: {named[0].state}", line_rows(named[0]))
 
 
 @app.command()
 def explain(order_id: OrderArgument, replay: ReplayOption = False) -> None:
     """Tell what became of an order and its lines, with the numbers each was decided from."""
-    told = explained_order(asyncio.run(_events(_kafka(), order_id)))
+    told = explained_order(asyncio.run(_events(kafka_settings(), order_id)))
     if not told:
-        _refuse(f"no event of order {order_id} is in {EVENTS.name}, which is kept for 35 days")
+        refuse(f"no event of order {order_id} is in {EVENTS.name}, which is kept for 35 days")
     for line in told:
         typer.echo(line)
-    if replay and not asyncio.run(replay_order(_kafka(), order_id)):
+    if replay and not asyncio.run(replay_order(kafka_settings(), order_id)):
         raise typer.Exit(DIFFERENT_CODE)
 
 
-def _send(verb: str, order_id: str, actor: str, reason: str, **fields: Any) -> None:
+def _send(verb: str, order_id: str, actor: str, reason: str, **fields: object) -> None:
     raise typer.Exit(_sent(verb, order_id, actor, reason, **fields))
 
 
-def _sent(verb: str, order_id: str, actor: str, reason: str, **fields: Any) -> int:
-    command_id = str(uuid.uuid4())
-    given = {"command_id": command_id, "verb": verb, "order_id": order_id, "reason": reason}
-    try:
-        asked = OrderCommand.model_validate({**given, **fields, "actor": actor or login_name()})
-    except ValidationError as error:
-        _refuse(refusal_sentence(error))
-    now_ms = time.time_ns() // 1_000_000  # noqa: TID251 - a command is a main
-    answer = asyncio.run(send_plan_command(_kafka(), asked, now_ms=now_ms))
-    return tell_answer(answer, command_id)
-
-
-def _refuse(sentence: str) -> NoReturn:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(REFUSED_CODE)
+def _sent(verb: str, order_id: str, actor: str, reason: str, **fields: object) -> int:
+    wanted = asked(OrderCommand, actor, verb=verb, order_id=order_id, reason=reason, **fields)
+    answer = asyncio.run(send_plan_command(kafka_settings(), wanted, now_ms=wall_ms()))
+    return tell_answer(answer, wanted.command_id)
 
 
 async def outcome(kafka: KafkaSettings, order_id: str) -> CustomerOrder | None:
@@ -179,10 +167,7 @@ async def outcome(kafka: KafkaSettings, order_id: str) -> CustomerOrder | None:
 
 
 async def _orders(kafka: KafkaSettings) -> list[CustomerOrder]:
-    records = []
-    async for batch in read_topic(kafka, PLAN_STATE.name, until_end=True):
-        records += batch
-    return orders_of((record.key, record.value) for record in records)
+    return await newest(kafka, PLAN_STATE.name, ORDER, CustomerOrder)
 
 
 async def _events(kafka: KafkaSettings, order_id: str) -> list[OrderChanged | OrderLineChanged]:
@@ -198,14 +183,3 @@ async def _events(kafka: KafkaSettings, order_id: str) -> list[OrderChanged | Or
                     case _:
                         pass
     return found
-
-
-def _kafka() -> KafkaSettings:
-    return load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
-
-
-def _print(title: str, rows: list[Row]) -> None:
-    if rows:
-        print_table(title, rows)
-    else:
-        typer.echo(f"{title}: nothing")

@@ -1,8 +1,6 @@
 """`shelfstream policy`: what a catalogue would change before it is loaded, and who changed what."""
 
 import asyncio
-import os
-import time
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +13,9 @@ from rich.markup import escape
 
 from deploy.catalog_audit import AuditedChange, AuditedLoad, audited
 from deploy.catalog_load import planned_load
+from deploy.terminal import kafka_settings, wall_ms
 from ingest.catalog_file import read_catalog_path
-from ingest.contracts.settings import KafkaSettings, load
+from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import CATALOG, STOCK
 from streams.engine.adapters.reader import read_topic
 from streams.policy_preview import LevelPreview, preview
@@ -41,8 +40,7 @@ def preview_file(
     as_json: JsonOption = False,
 ) -> None:
     """Say which rules, breaches, transfers and requests a catalogue would change; write nothing."""
-    kafka = load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
-    now_ms = time.time_ns() // 1_000_000  # noqa: TID251 - the same
+    kafka, now_ms = kafka_settings(), wall_ms()
     rows, version = asyncio.run(_previewed(kafka, file, now_ms))
     if as_json:
         for row in rows:
@@ -63,7 +61,7 @@ def audit(
     as_json: JsonOption = False,
 ) -> None:
     """Show who loaded what, when and why, and each policy and promotion that it changed."""
-    kafka = load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
+    kafka = kafka_settings()
     found = asyncio.run(_audited(kafka))[-loads:]
     for one, changes in found:
         if as_json:

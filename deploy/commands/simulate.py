@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from deploy.simulated import load_network
+from deploy.terminal import wall_ms
 from ingest.contracts.errors import SettingsError
 from simulators.compose import Surroundings, network_of, oracle_of, simulated, surroundings
 from simulators.live import LiveRun
@@ -79,20 +80,14 @@ def place_here(oracle_file: Path | None = None) -> Surroundings:
     """Return the stack that the environment names."""
     return surroundings(
         os.environ,  # noqa: TID251 - a command is a main
-        now_ms=now_ms,
+        now_ms=wall_ms,
         clock=time.monotonic,
         oracle_file=oracle_file,
     )
 
 
-def now_ms() -> int:
-    """Return the wall clock, UTC milliseconds."""
-    return time.time_ns() // 1_000_000  # noqa: TID251 - a command is a main
-
-
 async def _simulate(settings: SimulatorSettings, place: Surroundings, runs: list[LiveRun]) -> bool:
-    await oracle_of(
-        place
-    )  # a truth that can't be gone on with is refused before anything is loaded
-    version = await load_network(network_of(settings), place, now_ms=now_ms())
+    # A truth that can't be gone on with is refused before anything is loaded.
+    await oracle_of(place)
+    version = await load_network(network_of(settings), place, now_ms=wall_ms())
     return await simulated(settings, place, reference_version=version, on_run=runs.append)

@@ -1,17 +1,16 @@
 """`shelfstream stock`: opening stock and cost."""
 
 import asyncio
-import os
-import time
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from deploy.catalog_load import import_openings, read_catalog
+from deploy.terminal import kafka_settings, wall_ms
 from ingest.catalog_openings import StockFile, read_openings
 from ingest.contracts.errors import CatalogError
-from ingest.contracts.settings import KafkaSettings, load
+from ingest.contracts.settings import KafkaSettings
 
 STOCK_FILE_BYTES_MAX: Final = 64 * 1024 * 1024
 
@@ -32,8 +31,7 @@ def import_stock(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only validate it.")] = False,
 ) -> None:
     """Import opening stock as `opening` movements; the same file twice changes nothing."""
-    kafka = load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
-    now_ms = time.time_ns() // 1_000_000  # noqa: TID251 - the same
+    kafka, now_ms = kafka_settings(), wall_ms()
     content = _content(file)
     found = asyncio.run(
         stock_imported(

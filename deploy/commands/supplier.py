@@ -5,9 +5,7 @@ not be asked; 3 no answer yet.
 """
 
 import asyncio
-import os
 import re
-import time
 import uuid
 from collections.abc import Iterable
 from typing import Annotated, Final
@@ -15,18 +13,20 @@ from typing import Annotated, Final
 import typer
 
 from deploy.command_send import send_plan_command
-from deploy.commands.command import (
-    REFUSED_CODE,
+from deploy.ledger_rows import Row, show_rows
+from deploy.supplier_feed import SupplyView
+from deploy.terminal import (
     ActorOption,
     ReasonOption,
+    ShownOption,
     VersionOption,
+    kafka_settings,
     login_name,
+    refuse,
     tell_answer,
+    wall_ms,
 )
-from deploy.commands.ledger import ShownFormat, ShownOption, print_rows
-from deploy.ledger_rows import Row, print_table
-from deploy.supplier_feed import SupplyView
-from ingest.contracts.settings import KafkaSettings, load
+from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import PLAN_STATE, STOCK
 from streams.contracts.purchases import PurchaseCommand, PurchaseVerb
 from streams.engine.adapters.reader import read_topic
@@ -69,7 +69,7 @@ def feed(
     form: ShownOption = "csv",
 ) -> None:
     """Write stock, position and what is wanted of a supplier's articles (VMI), a row a site."""
-    _print("Feed", asyncio.run(_view(_kafka())).feed_rows(name), form)
+    show_rows("Feed", asyncio.run(_view(kafka_settings())).feed_rows(name), form)
 
 
 @app.command()
@@ -79,10 +79,10 @@ def orders(
     form: ShownOption = "table",
 ) -> None:
     """Show purchase orders, a row a line."""
-    rows: Iterable[Row] = asyncio.run(_view(_kafka())).order_rows(name, ended=ended)
+    rows: Iterable[Row] = asyncio.run(_view(kafka_settings())).order_rows(name, ended=ended)
     if form == "table":
         rows = [{column: row[column] for column in _TABLE_COLUMNS} for row in rows]
-    _print("Purchase orders", rows, form)
+    show_rows("Purchase orders", rows, form)
 
 
 def _add_word(word: str, verb: PurchaseVerb, help_text: str) -> None:
@@ -136,9 +136,7 @@ def _send(
     expected_version: int | None = None,
 ) -> None:
     if not _ORDER_ID.fullmatch(order_id):
-        typer.echo(f"{order_id!r} is no order such as purchase-MILL-12", err=True)
-        raise typer.Exit(REFUSED_CODE)
-    now_ms = time.time_ns() // 1_000_000  # noqa: TID251 - a command is a main
+        refuse(f"{order_id!r} is no order such as purchase-MILL-12")
     asked = PurchaseCommand(
         command_id=str(uuid.uuid4()),
         verb=verb,
@@ -149,7 +147,7 @@ def _send(
         need_id=need_id,
         quantity_units=units,
     )
-    answer = asyncio.run(send_plan_command(_kafka(), asked, now_ms=now_ms))
+    answer = asyncio.run(send_plan_command(kafka_settings(), asked, now_ms=wall_ms()))
     raise typer.Exit(tell_answer(answer, asked.command_id))
 
 
@@ -162,14 +160,3 @@ async def _view(kafka: KafkaSettings) -> SupplyView:
         for record in records:
             view.take_plan(record.key or b"", record.value)
     return view
-
-
-def _kafka() -> KafkaSettings:
-    return load(KafkaSettings, os.environ)  # noqa: TID251 - a command is a main
-
-
-def _print(title: str, rows: Iterable[Row], form: ShownFormat) -> None:
-    if form == "table":
-        print_table(title, rows)
-    else:
-        print_rows(rows, form)

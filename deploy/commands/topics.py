@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.topics import create_topics
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.settings import InstallationSettings, KafkaSettings, load
-from ingest.contracts.topics import DAY_MS, TOPICS, Topic
+from ingest.contracts.topics import TOPICS, Topic
 
 app = typer.Typer(no_args_is_help=True, help="The topics as the contracts say.")
 

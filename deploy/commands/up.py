@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time as clock
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +17,7 @@ from deploy.stack.plan import StackOptions
 from deploy.stack.run import install_parts, run_stack
 from deploy.stack.state import Phase, read_state
 from deploy.stack.tables import COLOURS, status_table
+from deploy.terminal import wall_ms
 from ingest.contracts.errors import StackError
 
 
@@ -57,8 +57,7 @@ def up(
         install_parts(say)
     with Status("starting the stack", console=console) as status:
         progress = _Progress(home, console, status)
-        now_ms = clock.time_ns() // 1_000_000  # noqa: TID251 - a command is a main
-        stack = run_stack(home, options, environ, observer=progress.observe, now_ms=now_ms)
+        stack = run_stack(home, options, environ, observer=progress.observe, now_ms=wall_ms())
         failure = asyncio.run(stack)
     if failure:
         raise StackError(failure)

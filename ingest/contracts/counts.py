@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from ingest.contracts.topics import DAY_MS
+from ingest.contracts.durations import DAY_MS
 
 COUNT_LINES_MAX: Final = 500
 """SKUs of one session."""

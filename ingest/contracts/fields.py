@@ -5,8 +5,8 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.events import IDENTIFIER_LENGTH_MAX
-from ingest.contracts.topics import DAY_MS
 
 DURATION_MS_MAX: Final = 366 * DAY_MS
 

@@ -4,9 +4,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.events import QUANTITY_UNITS_MAX, Code, Identifier
 from ingest.contracts.orders import PRIORITY_MAX
-from ingest.contracts.topics import DAY_MS
 
 ORDER_LINES_MAX: Final = 200
 ORDER_TTL_MS_DEFAULT: Final = 7 * DAY_MS

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from ingest.contracts.topics import DAY_MS
+from ingest.contracts.durations import DAY_MS
 
 SupplyFrom = Literal["parent", "supplier", "cheapest"]
 Replenishment = Literal["threshold", "kanban"]

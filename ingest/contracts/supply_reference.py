@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.events import QUANTITY_UNITS_MAX, Identifier
 from ingest.contracts.fields import (
     Dates,
@@ -16,7 +17,6 @@ from ingest.contracts.fields import (
     Weekdays,
     check_dates,
 )
-from ingest.contracts.topics import DAY_MS
 
 
 class Lane(ReferenceModel):

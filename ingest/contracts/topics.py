@@ -6,10 +6,11 @@ Everything that creates, reads or writes a topic takes its name and its settings
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from ingest.contracts.durations import DAY_MS
+
 PARTITION_COUNT_DEFAULT: Final = 4
 """Partitions of every partitioned topic of an installation, unless it chose otherwise."""
 
-DAY_MS: Final = 86_400_000
 INPUT_RETENTION_MS: Final = 35 * DAY_MS
 LEDGER_RETENTION_MS: Final = 3650 * DAY_MS
 RECORD_BYTES_MAX: Final = 4 * 1024 * 1024

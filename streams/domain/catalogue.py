@@ -11,6 +11,7 @@ import msgspec
 
 from ingest.contracts.counts import CountSensed
 from ingest.contracts.demand import DemandTrend, PromotionRecord
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.order_lines import OutlierOrders, ShortOrders
 from ingest.contracts.supply import (
     LaneRecord,
@@ -32,7 +33,6 @@ from ingest.frames import (
     Witness,
 )
 from streams.contracts.state import REFERENCE, Reference, key
-from streams.domain.days import DAY_MS
 
 RULES_CACHED_MAX: Final = 1 << 17
 PROPOSAL_TTL_MS_DEFAULT: Final = DAY_MS

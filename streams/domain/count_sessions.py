@@ -15,7 +15,8 @@ from ingest.contracts.counts import (
     CountLineAction,
     CountLineInput,
 )
-from ingest.contracts.topics import DAY_MS, EVENTS, INPUTS
+from ingest.contracts.durations import DAY_MS
+from ingest.contracts.topics import EVENTS, INPUTS
 from ingest.frames import INPUT_FRAMES
 from ingest.partitions import partition_of
 from streams.command_answers import CommandAnswers

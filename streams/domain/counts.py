@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ingest.contracts.counts import CountLineInput
+from ingest.contracts.durations import DAY_MS
 from ingest.frames import ScanInput
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.counts import CountLine, CountMove, SessionLineState
@@ -18,7 +19,6 @@ from streams.contracts.ledger import scan_cause
 from streams.contracts.state import Level
 from streams.domain import areas, book, lots
 from streams.domain.count_accuracy import Comparison, answer, compared, line_key, note_count
-from streams.domain.days import DAY_MS
 from streams.domain.store import Store
 
 MOVES_KEPT_MAX: Final = 64

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-DAY_MS: Final = 86_400_000
+from ingest.contracts.durations import DAY_MS
+
 WEEK_DAYS: Final = 7
 
 

@@ -7,8 +7,9 @@ for a closed one is not opened again.
 
 from typing import Final, NamedTuple
 
+from ingest.contracts.durations import DAY_MS
 from streams.contracts.state import Level
-from streams.domain.days import DAY_MS, day_of
+from streams.domain.days import day_of
 from streams.domain.store import Store
 
 LASTING: Final = -1

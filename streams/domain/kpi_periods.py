@@ -1,11 +1,11 @@
 """The end of a level's period: its sums go out with how the level stands, and a new one begins."""
 
+from ingest.contracts.durations import DAY_MS
 from streams.contracts.kpis import Kpi, KpisClosed
 from streams.contracts.state import Level
 from streams.domain import areas, kpis
 from streams.domain.book import average_cost_minor
 from streams.domain.catalogue import Rules
-from streams.domain.days import DAY_MS
 from streams.domain.demand import forecast_units
 from streams.domain.store import Store
 from streams.domain.thresholds import MILLI

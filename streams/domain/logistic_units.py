@@ -10,7 +10,8 @@ from typing import Final
 
 import msgspec
 
-from ingest.contracts.topics import DAY_MS, DEAD_LETTERS, INPUTS, PLANS
+from ingest.contracts.durations import DAY_MS
+from ingest.contracts.topics import DEAD_LETTERS, INPUTS, PLANS
 from ingest.contracts.units import UnitArrivedInput
 from ingest.frames import INPUT_FRAMES
 from ingest.partitions import partition_of

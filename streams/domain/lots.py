@@ -9,10 +9,10 @@ import datetime as dt
 from bisect import insort
 from typing import Final, NamedTuple
 
+from ingest.contracts.durations import DAY_MS
 from streams.contracts.ledger import MovementKind
 from streams.contracts.lots import EXPIRED, LOTS_MAX, CarriedLot, CarriedLots, Lot, LotBook
 from streams.contracts.state import SEPARATOR, Level
-from streams.domain.days import DAY_MS
 from streams.domain.store import Store
 
 LOTS_FULL: Final = "lots_full"

@@ -9,12 +9,12 @@ from typing import Final
 
 import msgspec
 
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.voids import VoidedMovement
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import NeedChanged
 from streams.contracts.state import Level, Need
 from streams.domain import lead_times, supply
-from streams.domain.days import DAY_MS
 from streams.domain.store import Store
 
 CLOSED_KEPT_MS: Final = 35 * DAY_MS

@@ -11,8 +11,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.order_lines import OrderAction, OrderLineInput
-from ingest.contracts.topics import ALERT_INPUTS, DAY_MS, EVENTS, INPUTS
+from ingest.contracts.topics import ALERT_INPUTS, EVENTS, INPUTS
 from ingest.frames import INPUT_FRAMES
 from ingest.partitions import partition_of
 from streams.command_answers import CommandAnswers

@@ -10,12 +10,12 @@ nor does one that asks for far more than is usual where a policy holds those (`o
 
 from typing import Final, Literal
 
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.order_lines import OrderLineInput
 from streams.contracts.orders import ORDER_LINE, LineState, OrderLine
 from streams.contracts.state import SEPARATOR, Level
 from streams.domain import book, issues, kpis, order_outliers, order_queues, sensing
 from streams.domain.catalogue import Rules
-from streams.domain.days import DAY_MS
 from streams.domain.order_queues import free_units, reserve, tell
 from streams.domain.store import Store
 

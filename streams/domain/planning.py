@@ -9,8 +9,9 @@ purchase orders: `streams.domain.purchasing`. What spans SKUs is decided here, n
 from collections.abc import Callable
 from typing import Any, Final
 
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.supply import LaneRecord, SupplierRecord
-from ingest.contracts.topics import DAY_MS, INPUTS
+from ingest.contracts.topics import INPUTS
 from ingest.frames import INPUT_FRAMES, CommandInput, ReferenceInput
 from ingest.partitions import partition_of
 from streams.command_answers import CommandAnswers

@@ -9,11 +9,11 @@ nothing is computed.
 from typing import Final
 
 from ingest.contracts.demand import PromotionRecord
+from ingest.contracts.durations import DAY_MS
 from streams.contracts.demand import PROMOTION_NEED, Demand, PromotionNeed
 from streams.contracts.state import SEPARATOR, Level
 from streams.domain import lead_times, needs
 from streams.domain.catalogue import Rules
-from streams.domain.days import DAY_MS
 from streams.domain.demand import forecast_units
 from streams.domain.positions import position_units, wanted_units
 from streams.domain.reviews import LEARNED_DAYS_MIN, Expected, expected_demand

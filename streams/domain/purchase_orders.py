@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.supply import SupplierRecord
 from ingest.contracts.topics import ALERT_INPUTS, EVENTS, INPUTS
 from ingest.frames import INPUT_FRAMES, CommandInput, CommandVerb, InputItem
@@ -24,7 +25,7 @@ from streams.contracts.purchases import (
 )
 from streams.contracts.state import key
 from streams.domain.calendars import next_time_ms
-from streams.domain.days import DAY_MS, day_of
+from streams.domain.days import day_of
 from streams.engine.timed import TimedFold
 
 ACTOR: Final = "purchasing"

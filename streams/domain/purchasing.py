@@ -7,6 +7,7 @@ minimum. Receipts are told by the requests themselves; they belong to the oldest
 
 from typing import Final
 
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.supply import SupplierRecord
 from streams.contracts.purchases import (
     PURCHASE,
@@ -19,7 +20,6 @@ from streams.contracts.purchases import (
     SupplierBook,
 )
 from streams.contracts.state import key
-from streams.domain.days import DAY_MS
 from streams.domain.purchase_orders import (
     NEED_TIMER,
     PurchaseOrders,

@@ -10,10 +10,11 @@ from typing import Final, Literal, NamedTuple
 from msgspec.structs import replace
 
 from ingest.contracts.demand import DemandTrend, PromotionRecord
+from ingest.contracts.durations import DAY_MS
 from streams.contracts.demand import Demand
 from streams.contracts.events import ThresholdChanged, ThresholdInputs
 from streams.domain.catalogue import Rules
-from streams.domain.days import DAY_MS, day_of, start_ms, weekday_of
+from streams.domain.days import day_of, start_ms, weekday_of
 from streams.domain.demand import (
     demand_class,
     forecast_units,

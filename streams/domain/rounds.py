@@ -6,6 +6,7 @@ Each SKU has its minute of the day, so the work is spread; a turn does no more t
 
 from typing import Final
 
+from ingest.contracts.durations import MINUTE_MS
 from streams.contracts.demand import Demand
 from streams.contracts.state import Level
 from streams.domain import issues, kpi_periods, kpis, promotions, witnesses
@@ -17,7 +18,6 @@ from streams.domain.store import Store
 
 ROUND: Final = "round"
 """Kind of the one timer."""
-MINUTE_MS: Final = 60_000
 KEYS_PER_TICK_MAX: Final = 1_000
 """Levels looked at before the round waits for the next second."""
 PAUSE_MS: Final = 1_000

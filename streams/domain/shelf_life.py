@@ -2,9 +2,9 @@
 
 from typing import Final
 
+from ingest.contracts.durations import DAY_MS
 from streams.contracts.lots import EXPIRED
 from streams.contracts.state import Level
-from streams.domain.days import DAY_MS
 from streams.domain.lots import lots_name
 from streams.domain.sensing import available_units
 from streams.domain.store import Store

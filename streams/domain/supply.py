@@ -6,6 +6,7 @@ order multiples and not below its least quantity, so that a purchase order never
 
 from typing import Final, NamedTuple
 
+from ingest.contracts.durations import DAY_MS
 from ingest.frames import SkuRecord
 from streams.contracts.purchases import PurchaseLine
 from streams.contracts.state import Level, Need
@@ -13,7 +14,6 @@ from streams.domain import lead_times
 from streams.domain.arithmetic import round_up
 from streams.domain.autonomy import is_automatic
 from streams.domain.catalogue import Rules
-from streams.domain.days import DAY_MS
 from streams.domain.demand import forecast_units
 from streams.domain.sensing import available_units
 from streams.domain.store import Store

@@ -9,11 +9,11 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
+from ingest.contracts.durations import DAY_MS
 from streams.contracts.demand import Demand, PromotionNeed
 from streams.contracts.events import ThresholdInputs
 from streams.domain import safety
 from streams.domain.catalogue import Rules
-from streams.domain.days import DAY_MS
 from streams.domain.lotsize import eoq_units, lot_units
 
 MILLI: Final = 1_000

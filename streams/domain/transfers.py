@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from ingest.contracts.durations import DAY_MS
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import TransferChanged
 from streams.contracts.ledger import MovementKind
@@ -17,7 +18,6 @@ from streams.contracts.plans import ShipmentLine, ShipmentLineWithdrawn
 from streams.contracts.state import TRANSFER_OPEN, SkuBook, Transfer, TransferState
 from streams.domain import book
 from streams.domain.catalogue import Rules
-from streams.domain.days import DAY_MS
 from streams.domain.store import Store
 
 ENDED_KEPT_MS: Final = 35 * DAY_MS

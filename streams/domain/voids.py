@@ -9,13 +9,13 @@ that the scan moved is taken back with it.
 from collections import Counter
 from typing import Final, NamedTuple
 
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.voids import VoidedMovement
 from ingest.frames import CommandInput
 from streams.contracts.lots import CarriedLot
 from streams.contracts.state import TRANSFER_OPEN, Level, Transfer
 from streams.contracts.voids import WAS, Voided
 from streams.domain import book, counts, issues, lots, needs, transfers
-from streams.domain.days import DAY_MS
 from streams.domain.store import Store
 
 VOIDABLE_MS: Final = 35 * DAY_MS

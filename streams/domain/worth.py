@@ -6,12 +6,12 @@ comes before that supply. After it the donor does not run out before the recipie
 
 from typing import Final, NamedTuple
 
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.supply import LaneRecord
 from streams.contracts.state import Level
 from streams.domain import lead_times
 from streams.domain.arithmetic import round_down
 from streams.domain.catalogue import Rules
-from streams.domain.days import DAY_MS
 from streams.domain.store import Store
 from streams.domain.supply import demand_milli_day
 

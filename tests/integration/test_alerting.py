@@ -22,7 +22,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from alerting.adapters.kafka import known_deliveries
 from alerting.contracts import FloorTask
 from alerting.rules import REPEAT_MS_MIN
-from deploy.command_send import Answer, send_alert_answer
+from deploy.command_send import send_alert_answer
+from deploy.terminal import Answer
 from ingest.contracts.settings import KafkaSettings, MqttSettings
 from ingest.contracts.topics import (
     ALERT_INPUTS,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from random import Random
 
 from ingest.contracts.demand import PromotionRecord
+from ingest.contracts.durations import DAY_MS
 from ingest.frames import PolicyRecord
-from streams.domain.days import DAY_MS
 
 
 def drawn_policy(draw: Random, sites: Sequence[str], skus: Sequence[str]) -> PolicyRecord:

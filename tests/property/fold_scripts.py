@@ -11,6 +11,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from ingest.contracts.counts import CountLineAction, CountLineInput
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.order_lines import OrderAction, OrderLineInput
 from ingest.contracts.supply import LaneRecord, SupplierRecord
 from ingest.contracts.units import UnitArrivedInput
@@ -35,7 +36,6 @@ from ingest.frames import (
 from streams.contracts.counts import COUNT_LINE, CountLine
 from streams.contracts.orders import ORDER_LINE
 from streams.contracts.state import NEED, TRANSFER, decode, key_parts
-from streams.domain.days import DAY_MS
 from streams.scan_movements import ScanFinder, lead_of, voided_movement
 from tests.property.drawn_policies import drawn_policy, drawn_promotion
 from tests.unit.streams.builders import T0, Story

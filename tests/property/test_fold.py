@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.contracts.durations import HOUR_MS
 from ingest.contracts.topics import DEAD_LETTERS, EVENTS
 from ingest.frames import INPUT_FRAMES, CommandInput, ReadingInput, ReferenceInput, ScanInput
 from streams.contracts.events import (
@@ -32,7 +33,7 @@ from tests.property.fold_scripts import (
     run,
     scripts,
 )
-from tests.unit.streams.builders import HOUR_MS, T0, Story
+from tests.unit.streams.builders import T0, Story
 
 
 def _on_the_way(transfer: Any) -> int:

@@ -6,26 +6,16 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.contracts.durations import DAY_MS, HOUR_MS
 from ingest.frames import CommandVerb, SiteRecord, SkuRecord
 from streams.contracts.demand import Demand
 from streams.contracts.events import TransferChanged
 from streams.contracts.state import DEMAND, TRANSFER_OPEN, Transfer, key
 from streams.domain.arithmetic import round_down
-from streams.domain.days import DAY_MS
 from streams.domain.fair_share import equal_run_out, in_packs
 from streams.domain.transfers import expected_units, on_the_way_units
 from tests.property.fold_scripts import long_scripts, run, scripts
-from tests.unit.streams.builders import (
-    HOUR_MS,
-    SKU,
-    Story,
-    command,
-    lane,
-    opening,
-    policy,
-    reference,
-    scan,
-)
+from tests.unit.streams.builders import SKU, Story, command, lane, opening, policy, reference, scan
 
 UNITS = st.integers(0, 500)
 DEMANDS = st.integers(1, 90_000)

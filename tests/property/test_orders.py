@@ -6,6 +6,7 @@ from random import Random
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ingest.contracts.durations import HOUR_MS
 from ingest.frames import PolicyRecord, SkuRecord
 from streams.contracts.orders import (
     ORDER,
@@ -19,7 +20,7 @@ from streams.contracts.orders import (
 from streams.contracts.state import decode, key_parts
 from streams.domain.order_queues import free_units
 from tests.property.fold_scripts import Step, run, script_of, scripts
-from tests.unit.streams.builders import HOUR_MS, Story, opening, reference, scan
+from tests.unit.streams.builders import Story, opening, reference, scan
 from tests.unit.streams.order_story import Orders
 
 SKUS = ("milk", "tea", "salt")

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.contracts.demand import PromotionRecord
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.supply import LaneRecord
 from ingest.frames import PolicyRecord, SkuRecord
 from streams.contracts.demand import PROMOTION_NEED
 from streams.contracts.events import BreachCleared, BreachOpened, NeedChanged
 from streams.contracts.state import TRANSFER_OPEN
-from streams.domain.days import DAY_MS
 from streams.domain.sensing import is_unknown
 from tests.property.fold_scripts import (
     LONG_PACE_MS,

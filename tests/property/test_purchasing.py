@@ -5,6 +5,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.contracts.durations import DAY_MS, HOUR_MS
 from ingest.contracts.supply import SupplierRecord
 from ingest.frames import ScanAction, SkuRecord
 from streams.contracts.events import NeedChanged
@@ -14,8 +15,8 @@ from streams.contracts.purchases import (
     PurchaseVerb,
 )
 from tests.property.fold_scripts import void_command
-from tests.unit.streams.builders import HOUR_MS, SKU, command, opening, policy, reference, scan
-from tests.unit.streams.supply_story import DAY_MS, MILL, SupplyStory
+from tests.unit.streams.builders import SKU, command, opening, policy, reference, scan
+from tests.unit.streams.supply_story import MILL, SupplyStory
 
 SITES = ("shop-1", "shop-2")
 SKUS = (SKU, "tea")

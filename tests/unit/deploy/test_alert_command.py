@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from deploy import newest
 from deploy.commands import alert
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import ALERTS
@@ -64,7 +65,7 @@ def topic(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (name, until_end) == (ALERTS.name, True)
         yield [TopicRecord(0, 0, raw, value, 0) for raw, value in story.state.items()]
 
-    monkeypatch.setattr(alert, "read_topic", read)
+    monkeypatch.setattr(newest, "read_topic", read)
     monkeypatch.setenv("COLUMNS", "200")
 
 

@@ -8,13 +8,8 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from deploy.commands import command
-from deploy.commands.command import (
-    PENDING_CODE,
-    REFUSED_CODE,
-    TRANSFER_WORDS,
-    answer_sentence,
-    refusal_sentence,
-)
+from deploy.commands.command import TRANSFER_WORDS
+from deploy.terminal import PENDING_CODE, REFUSED_CODE, answer_sentence, refusal_sentence
 from ingest.contracts.commands import COMMAND_VERBS, ENTITY_KINDS, Command, command_input
 from ingest.contracts.settings import KafkaSettings
 from streams.contracts.events import CommandAccepted, CommandRefused

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from deploy import newest
 from deploy.commands import count
 from deploy.explanations import explained, named_events
 from ingest.contracts.count_commands import CountCommand
@@ -72,7 +73,8 @@ def topics(monkeypatch: pytest.MonkeyPatch) -> None:
         assert until_end
         yield [TopicRecord(0, 0, raw, value, 0) for raw, value in kept[topic].items()]
 
-    monkeypatch.setattr(count, "read_topic", read)
+    for module in (count, newest):
+        monkeypatch.setattr(module, "read_topic", read)
     monkeypatch.setenv("COLUMNS", "200")
 
 

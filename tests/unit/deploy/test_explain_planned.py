@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from deploy import refolds
 from deploy.commands import explain, order
 from deploy.planned import planned_of
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.errors import InstallationError
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.supply import LaneRecord, SupplierRecord
@@ -30,7 +31,7 @@ from tests.folds import PARTITIONS, FoldRun
 from tests.unit.streams.builders import opening, policy
 from tests.unit.streams.order_story import Orders
 from tests.unit.streams.plan_story import line
-from tests.unit.streams.supply_story import DAY_MS, MILL, supplied_story
+from tests.unit.streams.supply_story import MILL, supplied_story
 
 RUNNER = CliRunner()
 APP = typer.Typer()

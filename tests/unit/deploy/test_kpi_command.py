@@ -8,10 +8,11 @@ import typer
 from typer.testing import CliRunner
 
 from deploy.commands import kpi
+from ingest.contracts.durations import HOUR_MS
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import EVENTS, STOCK
 from streams.engine.adapters.reader import TopicRecord
-from tests.unit.streams.builders import HOUR_MS, SHOP, SKU, Story, opening, policy, scan
+from tests.unit.streams.builders import SHOP, SKU, Story, opening, policy, scan
 
 APP = typer.Typer()
 APP.command()(kpi.kpi)

@@ -11,13 +11,15 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.commands import ledger
-from deploy.commands.ledger import BROKEN_CODE, FOR_EVER_MS, moment_ms, period_of
+from deploy.commands.ledger import BROKEN_CODE, FOR_EVER_MS, period_of
 from deploy.ledger_rows import print_table
+from deploy.utc import moment_ms
+from ingest.contracts.durations import HOUR_MS
 from ingest.contracts.errors import SettingsError
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import MOVEMENTS, STOCK
 from streams.engine.adapters.reader import TopicRecord
-from tests.unit.streams.builders import DONOR, HOUR_MS, SHOP, SKU, T0, Story, ordered_story, scan
+from tests.unit.streams.builders import DONOR, SHOP, SKU, T0, Story, ordered_story, scan
 
 RUNNER = CliRunner()
 SOLD_AT = datetime.fromtimestamp((T0 + HOUR_MS) / 1_000, UTC).isoformat()

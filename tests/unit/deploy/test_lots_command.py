@@ -9,11 +9,11 @@ from typer.testing import CliRunner
 from deploy.cli import make_app
 from deploy.commands import lots
 from deploy.explanations import explained, named_events
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import STOCK
 from streams.contracts.events import BreachOpened
 from streams.contracts.lots import LotHeld
-from streams.domain.days import DAY_MS
 from streams.engine.adapters.reader import TopicRecord
 from tests.unit.streams.builders import (
     DONOR,

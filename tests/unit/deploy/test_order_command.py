@@ -7,6 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from deploy import newest
 from deploy.commands import atp, order
 from deploy.order_rows import explained_order, promise_lines
 from ingest.contracts.order_commands import OrderCommand, OrderCommandLine
@@ -59,7 +60,8 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Orders:
         assert until_end
         yield [TopicRecord(0, 0, raw, value, 0) for raw, value in kept[topic]]
 
-    monkeypatch.setattr(order, "read_topic", read)
+    for module in (order, newest):
+        monkeypatch.setattr(module, "read_topic", read)
     monkeypatch.setenv("COLUMNS", "200")
     return orders
 

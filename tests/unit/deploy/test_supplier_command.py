@@ -7,9 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.commands import supplier
-from deploy.commands.command import REFUSED_CODE
 from deploy.commands.supplier import ORDER_WORDS
 from deploy.explanations import explained
+from deploy.terminal import REFUSED_CODE
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.supply import SupplierRecord
 from ingest.contracts.topics import PLAN_STATE, STOCK
@@ -17,7 +18,7 @@ from streams.contracts.events import CommandAccepted, PurchaseChanged
 from streams.contracts.purchases import PurchaseCommand
 from streams.engine.adapters.reader import TopicRecord
 from tests.unit.streams.builders import SHOP, SKU, opening
-from tests.unit.streams.supply_story import DAY_MS, MILL, SupplyStory, supplied_story
+from tests.unit.streams.supply_story import MILL, SupplyStory, supplied_story
 
 RUNNER = CliRunner()
 FIRST = f"purchase-{MILL}-1"

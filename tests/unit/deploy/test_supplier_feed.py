@@ -2,9 +2,9 @@
 
 from deploy.supplier_feed import SupplyView
 from ingest.contracts.demand import PromotionRecord
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.supply import SupplierRecord
 from ingest.frames import SkuRecord
-from streams.domain.days import DAY_MS
 from tests.unit.streams.builders import SHOP, SKU, T0, Story, opening, policy, reference
 
 

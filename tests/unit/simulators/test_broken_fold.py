@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from ingest.contracts.durations import MINUTE_MS
 from ingest.contracts.supply import LaneRecord
 from ingest.contracts.topics import EVENTS, MOVEMENTS
 from ingest.frames import (
@@ -27,7 +28,6 @@ from streams.contracts.ledger import MOVEMENT_FRAMES, Movement
 from streams.domain.fold import StockFold
 from streams.domain.windows import SourceLanes
 
-MINUTE_MS = 60_000
 Breaker = Callable[[list[Movement]], list[Movement]]
 
 

@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from ingest.contracts.durations import HOUR_MS
 from ingest.contracts.errors import SettingsError
 from ingest.contracts.settings import load
 from simulators.faults import FaultPlan
@@ -20,8 +21,6 @@ from simulators.simulation import (
     Simulation,
     SimulationPlan,
 )
-
-HOUR_MS = 3_600_000
 
 
 def a_simulation(

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from ingest import wire
+from ingest.contracts.durations import HOUR_MS
 from ingest.contracts.events import Reading, Scan
 from simulators.faults import FaultPlan, fault_plan
 from simulators.network import TARE_G, WATCHED_SHARE, Network, gtin13_of, network_made
@@ -15,7 +16,6 @@ from simulators.world import Act, World, WorldRates
 from streams.contracts.events import NeedChanged, TransferChanged
 from streams.contracts.state import Need, Transfer, TransferState
 
-HOUR_MS = 3_600_000
 BUSY = WorldRates(wishes_per_s=0.5, readings_per_s=1.0)
 
 

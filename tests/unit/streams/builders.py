@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ingest.contracts.durations import HOUR_MS
 from ingest.contracts.order_lines import OrderLineInput
 from ingest.contracts.supply import LaneRecord
 from ingest.contracts.topics import ALERT_INPUTS, EVENTS, MOVEMENTS, PLANS
@@ -51,7 +52,6 @@ SKU = "milk"
 SHOP = "shop-1"
 DONOR = "shop-2"
 WAREHOUSE = "hall"
-HOUR_MS = 3_600_000
 T0 = 1_000_000
 """The first now of every story, in milliseconds."""
 

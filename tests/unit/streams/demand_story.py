@@ -2,15 +2,14 @@
 
 from typing import Any
 
+from ingest.contracts.durations import DAY_MS, MINUTE_MS
 from ingest.frames import PolicyRecord, SiteRecord, SkuRecord
 from streams.contracts.demand import Demand
 from streams.contracts.events import ThresholdInputs
 from streams.contracts.state import DEMAND, decode, key
-from streams.domain.days import DAY_MS
 from streams.domain.shares import share_of
 from tests.unit.streams.builders import SHOP, SKU, WAREHOUSE, Story, lane, opening, reference, scan
 
-MINUTE_MS = 60_000
 START_MS = 20_000 * DAY_MS
 """Midnight, when stories of demand begin."""
 TURN_MS = share_of(SKU) * MINUTE_MS

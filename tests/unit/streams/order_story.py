@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from ingest.contracts.durations import HOUR_MS
 from ingest.contracts.order_lines import OrderLineInput
 from ingest.contracts.topics import ALERT_INPUTS, EVENTS, INPUTS
 from ingest.frames import INPUT_FRAMES, InputItem
@@ -20,7 +21,7 @@ from streams.contracts.plans import PLAN_FRAMES
 from streams.contracts.state import key
 from streams.planning import planning_spec
 from tests.folds import FoldRun
-from tests.unit.streams.builders import HOUR_MS, SHOP, Story
+from tests.unit.streams.builders import SHOP, Story
 
 
 class Orders:

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.supply import SupplierRecord
 from ingest.contracts.topics import ALERT_INPUTS, EVENTS, INPUTS, PLANS
 from ingest.frames import INPUT_FRAMES, InputItem, ReferenceInput, SkuRecord
@@ -25,7 +26,6 @@ from tests.folds import FoldRun
 from tests.unit.streams.builders import SKU, Story, policy, reference
 
 MILL = "mill"
-DAY_MS = 86_400_000
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 

@@ -1,12 +1,12 @@
 """Available to promise: what is free, what comes in time, and what is owed to others."""
 
+from ingest.contracts.durations import HOUR_MS
 from ingest.contracts.order_lines import OrderLineInput
 from ingest.contracts.supply import SupplierRecord
 from ingest.frames import SkuRecord
 from streams.availability import Promise, promised
 from tests.unit.streams.builders import (
     DONOR,
-    HOUR_MS,
     SHOP,
     SKU,
     Story,

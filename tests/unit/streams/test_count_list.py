@@ -5,12 +5,12 @@ from math import pi, sqrt
 import msgspec
 import pytest
 
+from ingest.contracts.durations import DAY_MS
 from ingest.frames import SkuRecord
 from streams.contracts.counts import COUNT, CountRecord
 from streams.contracts.demand import Demand
 from streams.contracts.state import DEMAND, key
 from streams.count_list import CountList, expected_error
-from streams.domain.days import DAY_MS
 from tests.unit.streams.builders import DONOR, SHOP, Story, opening, reading, reference, scan
 
 ENCODE = msgspec.msgpack.encode

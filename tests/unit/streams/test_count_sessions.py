@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from ingest.contracts.counts import COUNT_LINES_MAX, SESSION_TTL_MS_MAX, CountLineInput
-from ingest.contracts.topics import DAY_MS, EVENTS, INPUTS
+from ingest.contracts.durations import DAY_MS
+from ingest.contracts.topics import EVENTS, INPUTS
 from ingest.frames import INPUT_FRAMES
 from streams.contracts.counts import (
     COUNT_SESSION,

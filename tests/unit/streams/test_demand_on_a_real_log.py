@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 import pytest
 
+from ingest.contracts.durations import DAY_MS
 from simulators.orderlog import Skipped, columns_read, order_lines
 from streams.contracts.demand import Demand
-from streams.domain.days import DAY_MS
 from streams.domain.demand import (
     demand_class,
     forecast_units,

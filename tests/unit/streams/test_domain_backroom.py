@@ -6,10 +6,10 @@ import pytest
 
 from alerting.tasks import tasks_of
 from deploy.explanations import explained, named_events
+from ingest.contracts.durations import DAY_MS
 from ingest.frames import ReadingInput
 from streams.contracts.events import BreachCleared, BreachOpened
 from streams.contracts.witnesses import WitnessGapChanged
-from streams.domain.days import DAY_MS
 from streams.points import level_line
 from tests.unit.streams.builders import SHOP, SKU, T0, Story, opening, policy, reading, scan, status
 

@@ -3,9 +3,9 @@
 from itertools import count, islice
 
 from ingest.contracts.demand import PromotionRecord
+from ingest.contracts.durations import DAY_MS
 from streams.contracts.events import ThresholdChanged
 from streams.contracts.state import DEMAND, key
-from streams.domain.days import DAY_MS
 from streams.domain.rounds import KEYS_PER_TICK_MAX, PAUSE_MS
 from streams.domain.shares import SHARES, Shares, share_of
 from tests.unit.streams.builders import (

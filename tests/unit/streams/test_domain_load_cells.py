@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from ingest.contracts.durations import SECOND_MS
 from ingest.frames import ReadingInput
 from streams.contracts.events import BreachOpened
 from streams.contracts.shelf import LoadCell
@@ -15,7 +16,6 @@ from tests.unit.streams.builders import T0, Story, policy, reading
 UNIT_G = 300
 TARE_G = 1_000
 SETTLE_MS = 5_000
-SECOND_MS = 1_000
 
 
 class Scale:

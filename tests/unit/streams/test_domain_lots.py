@@ -3,11 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
+from ingest.contracts.durations import DAY_MS
 from ingest.frames import PolicyRecord, ScanAction
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import BreachCleared, BreachOpened, CommandRefused
 from streams.contracts.lots import LOTS_MAX, RECALLS_MAX, LotHeld
-from streams.domain.days import DAY_MS
 from streams.domain.lots import EXPIRY_DIFFERS, HELD_LOT, LOT_SHORT, LOTS_FULL
 from streams.domain.shelf_life import spoiling_units
 from streams.domain.store import Store

@@ -6,14 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from ingest.contracts.durations import DAY_MS, HOUR_MS
 from ingest.frames import PolicyRecord, SiteRecord, SkuRecord
 from streams.contracts.demand import Demand
 from streams.contracts.state import DEMAND, key
-from streams.domain.days import DAY_MS
 from streams.domain.fair_share import equal_run_out, in_packs
 from tests.unit.streams.builders import (
     DONOR,
-    HOUR_MS,
     SHOP,
     SKU,
     WAREHOUSE,

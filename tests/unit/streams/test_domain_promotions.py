@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from deploy.explanations import explained
 from ingest.contracts.demand import PromotionRecord
+from ingest.contracts.durations import DAY_MS
 from ingest.contracts.supply import LaneRecord, SupplierRecord
 from ingest.frames import PolicyRecord, SiteRecord, SkuRecord
 from streams.contracts.alerts import AlertEnded, AlertRaised
@@ -18,7 +19,6 @@ from streams.contracts.events import (
     TransferChanged,
 )
 from streams.contracts.state import TRANSFER_OPEN, Need, Transfer, decode, key, key_parts
-from streams.domain.days import DAY_MS
 from tests.unit.streams.builders import (
     DONOR,
     SHOP,

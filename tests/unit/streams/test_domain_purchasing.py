@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from ingest.contracts.durations import DAY_MS, HOUR_MS
 from ingest.contracts.supply import LaneRecord, SupplierRecord
 from ingest.frames import SiteRecord, SkuRecord
 from streams.contracts.alerts import AlertEnded, AlertRaised
@@ -11,19 +12,9 @@ from streams.contracts.events import CommandAccepted, CommandRefused, PurchaseCh
 from streams.domain.purchase_orders import LATE_AFTER_MS, PURCHASE_KEPT_MS
 from streams.domain.purchasing import PURCHASE_LINES_MAX
 from tests.property.fold_scripts import void_command
-from tests.unit.streams.builders import (
-    DONOR,
-    HOUR_MS,
-    SHOP,
-    SKU,
-    command,
-    opening,
-    policy,
-    reference,
-    scan,
-)
+from tests.unit.streams.builders import DONOR, SHOP, SKU, command, opening, policy, reference, scan
 from tests.unit.streams.plan_story import purchase_line
-from tests.unit.streams.supply_story import DAY_MS, MILL, SupplyStory, supplied_story
+from tests.unit.streams.supply_story import MILL, SupplyStory, supplied_story
 
 FIRST = f"purchase-{MILL}-1"
 

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from ingest.contracts.durations import HOUR_MS
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import BreachCleared, BreachOpened, DeviceStatusChanged
 from streams.domain.areas import seen_units
@@ -9,7 +10,6 @@ from streams.domain.devices import BATTERY_LOW_PCT, SILENCE_LONG_MS
 from streams.domain.sensing import units_of
 from tests.unit.streams.builders import (
     DONOR,
-    HOUR_MS,
     SHOP,
     SKU,
     T0,

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from deploy.explanations import explained
 from ingest.contracts.demand import PromotionRecord
+from ingest.contracts.durations import DAY_MS, HOUR_MS
 from ingest.contracts.supply import LaneRecord, SupplierRecord
 from ingest.frames import PolicyRecord, SkuRecord
 from streams.contracts.alerts import AlertRaised
@@ -20,19 +21,9 @@ from streams.contracts.events import (
     TransferChanged,
 )
 from streams.contracts.state import LEAD_TIME, decode, key
-from streams.domain.days import DAY_MS
 from streams.domain.reviews import LEARNED_DAYS_MIN, is_frozen
 from streams.domain.thresholds import compute
-from tests.unit.streams.builders import (
-    HOUR_MS,
-    SHOP,
-    SKU,
-    WAREHOUSE,
-    command,
-    opening,
-    reference,
-    scan,
-)
+from tests.unit.streams.builders import SHOP, SKU, WAREHOUSE, command, opening, reference, scan
 from tests.unit.streams.demand_story import Shop, threshold_inputs
 
 STEADY = [20, 24, 16, 22, 18] * 6

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ingest.contracts.durations import HOUR_MS
 from ingest.frames import ScanAction, SiteRecord
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import (
@@ -11,7 +12,6 @@ from streams.contracts.plans import ShipmentLineWithdrawn
 from streams.domain.transfers import ENDED_KEPT_MS, UNCONFIRMED_KEPT_MAX
 from tests.unit.streams.builders import (
     DONOR,
-    HOUR_MS,
     SHOP,
     SKU,
     WAREHOUSE,

@@ -4,9 +4,9 @@ from random import Random
 
 import pytest
 
+from ingest.contracts.durations import DAY_MS
 from streams.contracts.demand import Demand
 from streams.contracts.events import ThresholdChanged
-from streams.domain.days import DAY_MS
 from streams.domain.demand import (
     TREND_DAMPING,
     TREND_JUDGED_DAYS_MIN,

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from ingest.contracts.durations import HOUR_MS
 from ingest.frames import CommandInput, InputItem, SkuRecord
 from streams.contracts.alerts import AlertRaised
 from streams.contracts.events import CommandAccepted, CommandRefused
@@ -15,7 +16,6 @@ from streams.journal import Accounts, entry_of
 from streams.scan_movements import ScanFinder, lead_of, voided_movement
 from tests.unit.streams.builders import (
     DONOR,
-    HOUR_MS,
     SHOP,
     SKU,
     Story,

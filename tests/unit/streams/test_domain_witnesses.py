@@ -4,10 +4,10 @@ import pytest
 
 from alerting.tasks import tasks_of
 from deploy.explanations import explained, named_events
+from ingest.contracts.durations import DAY_MS
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import BreachCleared, BreachOpened
 from streams.contracts.witnesses import WitnessGapChanged
-from streams.domain.days import DAY_MS
 from tests.unit.streams.builders import SHOP, T0, Story, opening, policy, reading, scan, status
 
 DWELL_MS = 1_000

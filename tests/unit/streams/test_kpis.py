@@ -3,13 +3,12 @@
 import msgspec
 import pytest
 
+from ingest.contracts.durations import DAY_MS, HOUR_MS
 from streams.contracts.kpis import KPI, SUM_MAX, Kpi, KpisClosed
 from streams.contracts.state import CLOCK, LEVEL, decode, key
-from streams.domain.days import DAY_MS
 from streams.kpi_figures import DAYS_TOLD_MAX, Figures, LevelKey, Totals
 from tests.unit.streams.builders import (
     DONOR,
-    HOUR_MS,
     SHOP,
     SKU,
     Story,

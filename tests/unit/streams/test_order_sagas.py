@@ -1,9 +1,10 @@
 """Orders of several lines: all or nothing, or what there is; by the stock and the planning fold."""
 
+from ingest.contracts.durations import HOUR_MS
 from ingest.frames import InputItem, SiteRecord
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.orders import LineAsked
-from tests.unit.streams.builders import HOUR_MS, SHOP, opening, policy, reference, scan
+from tests.unit.streams.builders import SHOP, opening, policy, reference, scan
 from tests.unit.streams.order_story import Orders
 
 MILK_10_TEA_3: list[InputItem] = [

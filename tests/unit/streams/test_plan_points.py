@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from ingest.contracts.durations import DAY_MS
 from streams import plan_points, points
 from streams.contracts.counts import CountLineChanged
 from streams.contracts.events import EVENT_FRAMES, PurchaseChanged
@@ -16,8 +17,6 @@ from tests.drawn import AT_MS, drawn_records
 from tests.unit.streams.builders import SHOP, SKU, T0, Story, command, opening, policy, scan
 from tests.unit.streams.order_story import Orders
 from tests.unit.streams.supply_story import MILL, supplied_story
-
-DAY_MS = 86_400_000
 
 
 def fields_of(line: str) -> dict[str, str]:

@@ -2,10 +2,10 @@
 
 import pytest
 
+from ingest.contracts.durations import DAY_MS, HOUR_MS
 from ingest.contracts.supply import LaneRecord
 from streams.domain.calendars import next_open_ms, next_time_ms
-from streams.domain.days import DAY_MS
-from tests.unit.streams.builders import HOUR_MS, reference
+from tests.unit.streams.builders import reference
 from tests.unit.streams.plan_story import line, withdrawn
 from tests.unit.streams.test_planning import FIRST, PlanStory
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ingest.contracts.demand import PromotionRecord
+from ingest.contracts.durations import DAY_MS
 from ingest.frames import (
     INPUT_FRAMES,
     NetworkRecord,
@@ -12,7 +13,6 @@ from ingest.frames import (
     SkuRecord,
 )
 from streams.contracts.events import BreachCleared, BreachOpened, NeedChanged, TransferChanged
-from streams.domain.days import DAY_MS
 from streams.policy_preview import LevelPreview, preview
 from tests.unit.streams.builders import (
     DONOR,
