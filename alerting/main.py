@@ -6,7 +6,6 @@ setting is wrong; 3 fenced; 4 the broker holds another installation; 5 stalled.
 
 import asyncio
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -33,7 +32,14 @@ from streams.contracts.alerts import Delivery
 from streams.engine.adapters.reader import RecordWriter
 from streams.engine.logs import configure_logs
 from streams.engine.settings import EngineSettings
-from streams.engine.worker import EXIT_FAILED, EXIT_SETTINGS, EXIT_STOPPED, exit_code, run_worker
+from streams.engine.worker import (
+    EXIT_FAILED,
+    EXIT_SETTINGS,
+    EXIT_STOPPED,
+    exit_code,
+    run_worker,
+    stop_on_signal,
+)
 
 SENDER_GROUP: Final = "shelfstream-sender"
 FLOOR_GROUP: Final = "shelfstream-floor"
@@ -46,8 +52,8 @@ def main(arguments: Sequence[str]) -> int:
     configure_logs()
     jobs: dict[str, Callable[[Mapping[str, str]], int]] = {
         "fold": _fold,
-        "send": lambda environ: _until_signal(_send(environ, _stop_on_signal)),
-        "floor": lambda environ: _until_signal(_floor(environ, _stop_on_signal)),
+        "send": lambda environ: _until_signal(_send(environ)),
+        "floor": lambda environ: _until_signal(_floor(environ)),
     }
     if len(arguments) != 1 or arguments[0] not in jobs:
         _log.error("usage", detail=f"python -m alerting.main {' | '.join(jobs)}")
@@ -79,15 +85,8 @@ def _until_signal(work: Coroutine[Any, Any, None]) -> int:
     return EXIT_STOPPED
 
 
-def _stop_on_signal() -> asyncio.Event:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
-
-
-async def _send(environ: Mapping[str, str], stop_event: Callable[[], asyncio.Event]) -> None:
-    stop = stop_event()
+async def _send(environ: Mapping[str, str]) -> None:
+    stop = stop_on_signal()
     kafka = load(KafkaSettings, environ)
     settings = load(AlertingSettings, environ)
     installation = load(InstallationSettings, environ)
@@ -112,8 +111,8 @@ async def _send(environ: Mapping[str, str], stop_event: Callable[[], asyncio.Eve
     _log.info("sender stopped")
 
 
-async def _floor(environ: Mapping[str, str], stop_event: Callable[[], asyncio.Event]) -> None:
-    stop = stop_event()
+async def _floor(environ: Mapping[str, str]) -> None:
+    stop = stop_on_signal()
     kafka = load(KafkaSettings, environ)
     settings = load(AlertingSettings, environ)
     events = GroupLog(kafka, FLOOR_GROUP, EVENTS.name, poll_records_max=settings.poll_records_max)

@@ -7,7 +7,6 @@ supervisor just starts it again; 2 and 4 want a person.
 
 import asyncio
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -25,7 +24,14 @@ from ingest.contracts.settings import (
 from streams.app import FOLDS, fold_spec
 from streams.engine.logs import configure_logs
 from streams.engine.settings import EngineSettings
-from streams.engine.worker import EXIT_FAILED, EXIT_SETTINGS, EXIT_STOPPED, exit_code, run_worker
+from streams.engine.worker import (
+    EXIT_FAILED,
+    EXIT_SETTINGS,
+    EXIT_STOPPED,
+    exit_code,
+    run_worker,
+    stop_on_signal,
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -65,14 +71,11 @@ def _sink() -> int:
     environ = os.environ  # noqa: TID251 - main reads the settings
 
     async def run() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await sink.run(
             load(KafkaSettings, environ),
             load(InfluxSettings, environ),
             load(settings.SinkSettings, environ),
-            stop=stop,
+            stop=stop_on_signal(),
             now_ms=lambda: time.time_ns() // 1_000_000,  # noqa: TID251 - main owns the clock
         )
 

@@ -96,7 +96,7 @@ class WorkerProcess:
         self._engine = engine_settings(environment)
         self._link: Link = environment.kafka_link()
         self._generation = -1
-        self._acked: dict[int, int] = {}
+        self._runners: list[PartitionRunner] = []
         self._word: asyncio.Event = asyncio.Event()
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -133,8 +133,7 @@ class WorkerProcess:
             await asyncio.sleep(self._engine.heartbeat_interval_ms / 1000)
 
     async def _serve(self, partitions: list[int], heart: asyncio.Task[None]) -> None:
-        self._acked = {}
-        runners = [self._runner(partition) for partition in partitions]
+        runners = self._runners = [self._runner(partition) for partition in partitions]
         tasks = [asyncio.create_task(self._run_partition(runner)) for runner in runners]
         tasks.append(asyncio.create_task(self._commit_offsets()))
         told = asyncio.create_task(self._told())
@@ -169,8 +168,7 @@ class WorkerProcess:
                 partial(log.fetch, begin, FETCH_RECORDS_MAX)
             )
             for record in records:
-                acknowledge = partial(self._acked.__setitem__, partition, record.offset + 1)
-                await runner.offer(record.offset, record.value or b"", acknowledge)
+                await runner.offer(record.offset, record.value or b"")
             if not records:
                 await log.readable(position)
 
@@ -212,7 +210,8 @@ class WorkerProcess:
                 await self._commit_now()
 
     async def _commit_now(self) -> None:
-        offsets = dict(self._acked)
+        applied = {one.partition: one.applied_offset + 1 for one in self._runners}
+        offsets = {partition: offset for partition, offset in applied.items() if offset}
         await self._link.request(
             partial(self._group.commit, self._environment.name, self._generation, offsets)
         )

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import structlog
 
 from streams.engine.fold import FoldSpec
-from streams.engine.partition import Acknowledge, PartitionRunner
+from streams.engine.partition import PartitionRunner
 from streams.engine.ports import InputLog, StateLog
 from streams.engine.settings import EngineSettings
 from streams.engine.standby import Follower
@@ -46,7 +46,7 @@ class Source(Protocol):
 @dataclass(slots=True)
 class _Owned:
     runner: PartitionRunner
-    waiting: deque[tuple[int, bytes, Acknowledge]] = field(default_factory=deque)
+    waiting: deque[tuple[int, bytes]] = field(default_factory=deque)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     paused: bool = False
     restore: asyncio.Task[None] | None = None
@@ -99,11 +99,6 @@ class PartitionHost:
         owned = self._owned.get(partition)
         return len(owned.waiting) if owned is not None else 0
 
-    def is_paused(self, partition: int) -> bool:
-        """Tell whether so many frames of a partition wait that no more may be read."""
-        owned = self._owned.get(partition)
-        return owned is not None and owned.paused
-
     @property
     def followed(self) -> list[int]:
         """The partitions that others own and this worker stands by for."""
@@ -151,7 +146,7 @@ class PartitionHost:
         if restores:
             await asyncio.wait(restores)
 
-    def receive(self, partition: int, offset: int, value: bytes, acknowledge: Acknowledge) -> None:
+    def receive(self, partition: int, offset: int, value: bytes) -> None:
         """Take one frame without waiting.
 
         Frames of partitions not owned are dropped, and so are those that come between `drain` and
@@ -160,7 +155,7 @@ class PartitionHost:
         owned = self._owned.get(partition)
         if owned is None or owned.runner.is_draining:
             return
-        owned.waiting.append((offset, value, acknowledge))
+        owned.waiting.append((offset, value))
         owned.arrived.set()
         if len(owned.waiting) >= self._engine.waiting_frames_max and not owned.paused:
             owned.paused = True
@@ -170,7 +165,7 @@ class PartitionHost:
     async def drain(self) -> None:
         """Drop what is not folded, commit what is; the partitions may be taken away now.
 
-        What was dropped is not acknowledged, so it is read again by whoever owns it then.
+        What was dropped is not applied, so it is read again by whoever owns it then.
         """
         for owned in self._owned.values():
             owned.waiting.clear()
@@ -249,12 +244,12 @@ class PartitionHost:
                 owned.arrived.clear()
                 await owned.arrived.wait()
                 continue
-            offset, value, acknowledge = owned.waiting.popleft()
+            offset, value = owned.waiting.popleft()
             if owned.paused and len(owned.waiting) <= self._engine.waiting_frames_max // 2:
                 owned.paused = False
                 if self.source is not None:
                     self.source.go_on(owned.runner.partition)
-            await owned.runner.offer(offset, value, acknowledge)
+            await owned.runner.offer(offset, value)
 
     async def _release(self, partition: int) -> None:
         owned = self._owned.pop(partition)

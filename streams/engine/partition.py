@@ -3,14 +3,14 @@
 No Faust and no Kafka in here: only the ports and asyncio, so that it runs on any event loop, also
 on one whose time is virtual. Intervals are measured by the loop's own clock.
 
-While a transaction commits, the next frames are folded. A frame is acknowledged, in order, after
-the transaction that holds what it caused. After any error the runner is dead: memory may be ahead
-of the log, so the process must end and begin again from what is committed.
+While a transaction commits, the next frames are folded. A frame is applied by the transaction that
+holds what it caused, and by the offset in it; nobody else is told. After any error the runner is
+dead: memory may be ahead of the log, so the process must end and begin again from what is
+committed.
 """
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,9 +22,6 @@ from streams.engine.records import bad_frame_letter
 from streams.engine.restore import Fenced, check_topic, fence, restore
 from streams.engine.settings import EngineSettings
 from streams.engine.store import MemoryStore, StateStore, StorePosition
-
-Acknowledge = Callable[[], None]
-"""Tells the source of a frame that it need not deliver it again."""
 
 
 @dataclass(slots=True)
@@ -40,12 +37,6 @@ class PartitionCounts:
     restored_records: int = 0
     restored_from_offset: int = 0
     """Where reading the state began; above 0 when a store had most of it already."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    offset: int
-    acknowledge: Acknowledge
 
 
 class PartitionRunner:
@@ -91,8 +82,7 @@ class PartitionRunner:
         self._topic_id = ""
         self._folded_offset = -1
         self._committed_offset = -1
-        self._pending: deque[_Pending] = deque()
-        self._again: list[_Pending] = []
+        self._pending_frames = 0
         self._letters: list[Output] = []
         self._failure: BaseException | None = None
         self._mid_fold = False
@@ -117,7 +107,7 @@ class PartitionRunner:
     @property
     def pending_frames(self) -> int:
         """How many frames are folded and not yet committed."""
-        return len(self._pending)
+        return self._pending_frames
 
     @property
     def is_draining(self) -> bool:
@@ -187,11 +177,10 @@ class PartitionRunner:
         if self._topic_id:
             check_topic(self._origin, self._topic_id, topic_id_now)
 
-    async def offer(self, offset: int, value: bytes, acknowledge: Acknowledge) -> None:
+    async def offer(self, offset: int, value: bytes) -> None:
         """Fold one frame; wait while `pending_frames_max` frames are uncommitted.
 
-        A frame that was applied before is not folded again: it is acknowledged at once, or with
-        the commit that it is part of.
+        A frame that was folded before is not folded again.
 
         Raises:
             BaseException: What the fold raised, or what ended a commit; the process must end.
@@ -199,9 +188,8 @@ class PartitionRunner:
         self._raise_failure()
         if offset <= self._folded_offset:
             self.counts.frames_skipped += 1
-            self._acknowledge_again(_Pending(offset, acknowledge))
             return
-        while len(self._pending) >= self._engine.pending_frames_max and not self._draining:
+        while self._pending_frames >= self._engine.pending_frames_max and not self._draining:
             self._room.clear()
             self._work.set()
             await self._room.wait()
@@ -209,7 +197,7 @@ class PartitionRunner:
         if self._draining:
             return
         self._fold_one(offset, value)
-        self._pending.append(_Pending(offset, acknowledge))
+        self._pending_frames += 1
         self._folded_offset = offset
         if self._waiting_since_s is None:
             self._waiting_since_s = asyncio.get_running_loop().time()
@@ -219,8 +207,8 @@ class PartitionRunner:
     async def drain(self) -> None:
         """Refuse frames from now on and commit what is folded, within `drain_timeout_ms`.
 
-        The partition is about to be taken away. A refused frame is not acknowledged: it must be
-        offered again, after `resume` or to the next owner.
+        The partition is about to be taken away. A refused frame must be offered again, after
+        `resume` or to the next owner.
 
         Raises:
             BaseException: What ended the last commit.
@@ -230,7 +218,7 @@ class PartitionRunner:
         self._room.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._engine.drain_timeout_ms / 1000):
-                while self._pending and self._failure is None:
+                while self._pending_frames and self._failure is None:
                     self._room.clear()
                     await self._room.wait()
         self._raise_failure()
@@ -261,12 +249,6 @@ class PartitionRunner:
         self._store.close()
         await self._state_log.close()
 
-    def _acknowledge_again(self, pending: _Pending) -> None:
-        if pending.offset <= self._committed_offset:
-            pending.acknowledge()
-        else:
-            self._again.append(pending)
-
     def _fold_one(self, offset: int, value: bytes) -> None:
         self._mid_fold = True  # stays true when the fold raises: then nothing may be committed
         try:
@@ -288,14 +270,14 @@ class PartitionRunner:
 
     async def _commit_when_due(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._pending or not self._closing:
+        while self._pending_frames or not self._closing:
             await self._wait_for_work()
             self._work.clear()
             due_at_s = self._began_at_s + self._engine.commit_interval_ms / 1000
             await asyncio.sleep(due_at_s - loop.time())
             if self._mid_fold:
                 return
-            if not self._pending:
+            if not self._pending_frames:
                 continue
             changes = self._drain()
             if changes.state or changes.outputs or self._applied_due():
@@ -310,7 +292,7 @@ class PartitionRunner:
             return
 
     def _applied_due(self) -> bool:
-        full = len(self._pending) >= self._engine.pending_frames_max
+        full = self._pending_frames >= self._engine.pending_frames_max
         due_at_s = self._applied_due_at_s()
         if full or self._draining or self._closing or due_at_s is None:
             return True
@@ -332,18 +314,14 @@ class PartitionRunner:
 
     async def _commit(self, changes: Changes) -> None:
         self._waiting_since_s = None
-        committing = len(self._pending)
+        committing = self._pending_frames
         applied = Applied(input_topic_id=self._topic_id, input_offset=self._folded_offset)
         async with asyncio.timeout(self._engine.commit_timeout_ms / 1000):
             next_offset = await self._state_log.commit(changes, applied)
         self._save(next_offset, applied)
         self._committed_offset = applied.input_offset
         self.counts.commits += 1
-        for _ in range(committing):
-            self._pending.popleft().acknowledge()
-        again, self._again = self._again, []
-        for pending in again:
-            self._acknowledge_again(pending)
+        self._pending_frames -= committing
         self._room.set()
 
     def _save(self, next_offset: int, applied: Applied) -> None:

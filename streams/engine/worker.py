@@ -82,9 +82,7 @@ async def _run(
     installation: InstallationSettings,
     data_folder: Path,
 ) -> int:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_on_signal()
     host = PartitionHost(
         spec,
         installation.partition_count,
@@ -105,6 +103,14 @@ async def _run(
     await host.close()
     _log.info("worker stopped", fold=spec.name)
     return EXIT_STOPPED
+
+
+def stop_on_signal() -> asyncio.Event:
+    """Return what SIGTERM and SIGINT set from now on, in the running loop."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
 
 
 def _stores(spec: FoldSpec, engine: EngineSettings, data_folder: Path) -> StoreOpener:

@@ -8,7 +8,6 @@ after the applied offset, whatever the consumer group has committed.
 import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -114,7 +113,7 @@ class CommittedThread(driver.AIOKafkaConsumerThread):
 
 
 class HostConsumer(driver.Consumer):
-    """Faust's consumer, with the host's word on where to read and when all is committed.
+    """Faust's consumer, with the host's word on where to read and what is applied.
 
     Frames go straight to the host. By Faust's own way each message is two tasks, a queue, an event
     and an acknowledgement under a lock: as much work as counting the 500 events of a frame.
@@ -123,9 +122,9 @@ class HostConsumer(driver.Consumer):
     host: ClassVar[PartitionHost]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Begin with nothing applied."""
+        """Begin with nothing committed."""
         super().__init__(*args, **kwargs)
-        self._applied: dict[TP, int] = {}
+        self._told: dict[TP, int] = {}
 
     def _new_consumer_thread(self) -> CommittedThread:
         return CommittedThread(self, loop=self.loop, beacon=self.beacon)
@@ -153,8 +152,7 @@ class HostConsumer(driver.Consumer):
         for record in records:
             offset = record.offset
             if offset >= (self._read_offset[tp] or 0):
-                applied = partial(self._applied.__setitem__, tp, offset + 1)
-                self.host.receive(tp.partition, offset, record.value or b"", applied)
+                self.host.receive(tp.partition, offset, record.value or b"")
                 self._read_offset[tp] = offset
 
     async def force_commit(
@@ -163,8 +161,11 @@ class HostConsumer(driver.Consumer):
         start_new_transaction: bool = True,  # noqa: ARG002 - Faust's signature
     ) -> bool:
         """Commit where the next owner may begin to read; the applied records are the truth."""
-        applied, self._applied = self._applied, {}
-        return bool(applied) and await self._commit_offsets(applied)
+        topic = self.host.spec.input_topic
+        applied = {TP(topic, p): one.applied_offset + 1 for p, one in self.host.runners.items()}
+        news = {tp: offset for tp, offset in applied.items() if offset > self._told.get(tp, 0)}
+        self._told |= news
+        return bool(news) and await self._commit_offsets(news)
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Look for nothing: no frame goes by Faust's streams; the worker has its own watchdog."""

@@ -135,7 +135,7 @@ class FakeFold:
 
 
 class Rig:
-    """A runner on fakes, and the offsets that were acknowledged."""
+    """A runner on fakes, and the offsets that were applied."""
 
     def __init__(
         self,
@@ -150,7 +150,6 @@ class Rig:
         self.fold = FakeFold()
         self.state_log = state_log if state_log is not None else FakeStateLog()
         self.input_log = input_log if input_log is not None else FakeInputLog()
-        self.acknowledged: list[int] = []
         self.failures: list[BaseException] = []
         self.runner = PartitionRunner(
             fake_spec(lambda: self.fold, reads_state=reads_state),
@@ -167,7 +166,7 @@ class Rig:
     async def offer(self, offset: int, value: bytes | None = None) -> None:
         """Offer a frame; by default one that is named like its offset."""
         frame = value if value is not None else b"%d" % offset
-        await self.runner.offer(offset, frame, lambda: self.acknowledged.append(offset))
+        await self.runner.offer(offset, frame)
 
     @property
     def committed(self) -> list[int]:

@@ -1,7 +1,6 @@
 """The partitions of a worker: independent, bounded, given back clean."""
 
 import asyncio
-from functools import partial
 
 import pytest
 
@@ -47,7 +46,6 @@ class HostRig:
         self.logs = FakeLogs()
         self.failures: list[BaseException] = []
         self.paused: list[str] = []
-        self.acknowledged: list[tuple[int, int]] = []
         self.host = PartitionHost(
             fake_spec(FakeFold),
             4,
@@ -69,8 +67,11 @@ class HostRig:
 
     def receive(self, partition: int, offset: int) -> None:
         """Hand a frame over."""
-        done = partial(self.acknowledged.append, (partition, offset))
-        self.host.receive(partition, offset, b"%d-%d" % (partition, offset), done)
+        self.host.receive(partition, offset, b"%d-%d" % (partition, offset))
+
+    def committed(self, partition: int) -> list[int]:
+        """Return the applied offset of each commit."""
+        return [applied.input_offset for _, applied in self.logs.state[partition].commits]
 
     def applied(self) -> dict[int, int]:
         """Return the applied offsets."""
@@ -128,11 +129,11 @@ def test_a_slow_partition_does_not_hold_up_another() -> None:
     rig = run_virtual(scenario())
     assert rig.paused == ["pause 0", "go on 0"]
     assert rig.applied() == {0: 7, 1: 7}
-    assert [offset for partition, offset in rig.acknowledged if partition == 0] == list(range(8))
+    assert rig.committed(0) == list(range(8))
 
 
 def test_giving_a_partition_back_keeps_the_others() -> None:
-    """What was folded is committed, what only waited is dropped and not acknowledged."""
+    """What was folded is committed, what only waited is dropped."""
 
     async def scenario() -> HostRig:
         rig = HostRig()
@@ -150,7 +151,7 @@ def test_giving_a_partition_back_keeps_the_others() -> None:
         return rig
 
     rig = run_virtual(scenario())
-    assert rig.acknowledged == [(0, 0), (1, 0)]
+    assert (rig.committed(0), rig.committed(1)) == ([0], [0])
     assert rig.applied() == {1: 0, 2: -1}
     assert rig.logs.state[0].calls[-1] == "close"
     assert rig.logs.state[1].calls.count("fence") == 1
@@ -194,13 +195,13 @@ def test_a_fold_that_raises_is_told() -> None:
         rig = HostRig()
         await rig.host.assign({0})
         await rig.host.ready()
-        rig.host.receive(0, 0, b"burst", lambda: rig.acknowledged.append((0, 0)))
+        rig.host.receive(0, 0, b"burst")
         await asyncio.sleep(1)
         return rig
 
     rig = run_virtual(scenario())
     assert [type(error) for error in rig.failures] == [ZeroDivisionError]
-    assert rig.acknowledged == []
+    assert rig.committed(0) == []
 
 
 def test_shows_the_state_of_all_partitions() -> None:
@@ -237,7 +238,7 @@ def test_closing_gives_all_back() -> None:
         return rig
 
     rig = run_virtual(scenario())
-    assert (rig.acknowledged, rig.logs.closed, rig.host.runners) == ([(3, 0)], True, {})
+    assert (rig.committed(3), rig.logs.closed, rig.host.runners) == ([0], True, {})
 
 
 def test_frames_between_drain_and_assign_are_dropped() -> None:
@@ -258,7 +259,7 @@ def test_frames_between_drain_and_assign_are_dropped() -> None:
         return rig
 
     rig = run_virtual(scenario())
-    assert (rig.applied(), rig.acknowledged) == ({0: 0}, [(0, 0)])
+    assert (rig.applied(), rig.committed(0)) == ({0: 0}, [0])
 
 
 def test_a_partition_lost_and_regained_is_taken_over_anew() -> None:
@@ -283,7 +284,7 @@ def test_a_partition_lost_and_regained_is_taken_over_anew() -> None:
     rig = run_virtual(scenario())
     assert rig.logs.state[0].calls.count("fence") == 2
     assert rig.applied() == {0: 8}
-    assert rig.acknowledged == [(0, 7), (0, 8)]
+    assert rig.committed(0) == [8]
 
 
 def test_a_rebalance_during_a_restore_lets_it_go_on() -> None:
@@ -311,7 +312,7 @@ def test_a_rebalance_during_a_restore_lets_it_go_on() -> None:
 def test_reading_is_paused_at_the_limit_and_resumed_at_half() -> None:
     """Once each: at 4 of 4 waiting, and when 2 are left."""
 
-    async def scenario() -> list[tuple[int, bool]]:
+    async def scenario() -> list[tuple[int, list[str]]]:
         rig = HostRig(waiting_frames_max=4, pending_frames_max=1)
         rig.logs.state[0].commit_s = 1.0
         await rig.host.assign({0})
@@ -319,26 +320,25 @@ def test_reading_is_paused_at_the_limit_and_resumed_at_half() -> None:
         seen = []
         for offset in range(4):
             rig.receive(0, offset)
-            seen.append((rig.host.waiting_frames(0), rig.host.is_paused(0)))
+            seen.append((rig.host.waiting_frames(0), list(rig.paused)))
         await asyncio.sleep(1.5)  # one is folded and committed, one waits in `offer`
-        seen.append((rig.host.waiting_frames(0), rig.host.is_paused(0)))
         assert rig.paused == ["pause 0", "go on 0"]
         return seen
 
-    assert run_virtual(scenario())[:4] == [(1, False), (2, False), (3, False), (4, True)]
+    assert run_virtual(scenario()) == [(1, []), (2, []), (3, []), (4, ["pause 0"])]
 
 
 def test_frames_of_partitions_never_owned_are_dropped() -> None:
-    """Nothing waits for them and nothing is acknowledged."""
+    """Nothing waits for them and nothing is committed."""
 
     async def scenario() -> HostRig:
         rig = HostRig()
         rig.receive(2, 0)
-        assert (rig.host.waiting_frames(2), rig.host.is_paused(2)) == (0, False)
+        assert (rig.host.waiting_frames(2), rig.paused) == (0, [])
         await asyncio.sleep(1)
         return rig
 
-    assert run_virtual(scenario()).acknowledged == []
+    assert run_virtual(scenario()).committed(2) == []
 
 
 def test_a_failed_fence_is_told_and_nothing_is_restored() -> None:
@@ -372,4 +372,4 @@ def test_a_fenced_partition_ends_the_worker_once() -> None:
 
     rig = run_virtual(scenario())
     assert {type(error) for error in rig.failures} == {FencedError}
-    assert rig.acknowledged == []
+    assert rig.committed(0) == []

@@ -110,7 +110,7 @@ def test_a_restore_before_fencing_is_refused() -> None:
         run_virtual(scenario())
 
 
-def test_skips_what_was_applied_and_acknowledges_it_at_once() -> None:
+def test_skips_what_was_applied() -> None:
     """Frames at or below the applied offset are not folded again."""
 
     async def scenario() -> Rig:
@@ -125,23 +125,25 @@ def test_skips_what_was_applied_and_acknowledges_it_at_once() -> None:
     rig = run_virtual(scenario())
     assert rig.fold.folded == [b"8"]
     assert rig.runner.counts.frames_skipped == 2
-    assert rig.acknowledged == [4, 5, 8]
+    assert rig.runner.applied_offset == 8
     assert rig.committed == [8]
 
 
-def test_a_frame_delivered_again_before_its_commit_is_acknowledged_with_it() -> None:
-    """Not earlier: Faust's offset must never be ahead of the applied one."""
+def test_a_frame_delivered_again_before_its_commit_is_folded_once() -> None:
+    """The folded offset is ahead of the applied one for as long as a transaction takes."""
 
-    async def scenario() -> tuple[list[int], list[int]]:
+    async def scenario() -> tuple[int, Rig]:
         rig = Rig(state_log=FakeStateLog(commit_s=1.0))
         await rig.runner.take_over()
         await rig.offer(0)
         await rig.offer(0)
-        early = list(rig.acknowledged)
+        early = rig.runner.applied_offset
         await asyncio.sleep(3)
-        return early, rig.acknowledged
+        return early, rig
 
-    assert run_virtual(scenario()) == ([], [0, 0])
+    early, rig = run_virtual(scenario())
+    assert (early, rig.fold.folded, rig.committed) == (-1, [b"0"], [0])
+    assert rig.runner.counts.frames_skipped == 1
 
 
 def test_an_idle_partition_commits_at_once_and_a_busy_one_every_interval() -> None:
@@ -159,7 +161,7 @@ def test_an_idle_partition_commits_at_once_and_a_busy_one_every_interval() -> No
 
     rig = run_virtual(scenario())
     assert rig.state_log.began_at_s == pytest.approx([10.0, 10.1, 10.2, 10.3])
-    assert rig.acknowledged == list(range(25))
+    assert rig.runner.applied_offset == 24
     assert rig.runner.counts.commits == 4
 
 
@@ -174,7 +176,7 @@ def test_folds_while_a_transaction_commits() -> None:
         await rig.offer(1)
         await rig.offer(2)
         assert rig.fold.folded == [b"0", b"1", b"2"]
-        assert rig.acknowledged == []
+        assert rig.runner.applied_offset == -1
         await asyncio.sleep(5)
         return rig
 
@@ -184,7 +186,7 @@ def test_folds_while_a_transaction_commits() -> None:
         [b"0"],
         [b"1", b"2"],
     ]
-    assert rig.acknowledged == [0, 1, 2]
+    assert rig.runner.applied_offset == 2
 
 
 def test_waits_at_the_pending_limit() -> None:
@@ -212,7 +214,7 @@ def test_frames_that_change_nothing_are_applied_within_five_seconds() -> None:
         await rig.offer(0, b"quiet")
         await rig.offer(1, b"quiet")
         await asyncio.sleep(4.9)
-        assert rig.acknowledged == []
+        assert rig.runner.applied_offset == -1
         await asyncio.sleep(0.2)
         return rig
 
@@ -220,7 +222,7 @@ def test_frames_that_change_nothing_are_applied_within_five_seconds() -> None:
     assert rig.state_log.began_at_s == [5.0]
     changes, applied = rig.state_log.commits[0]
     assert (changes.state, changes.outputs, applied.input_offset) == ({}, [], 1)
-    assert rig.acknowledged == [0, 1]
+    assert rig.runner.applied_offset == 1
 
 
 def test_the_pending_limit_does_not_wait_for_a_change() -> None:
@@ -255,7 +257,7 @@ def test_a_frame_that_cannot_be_read_becomes_a_dead_letter_in_the_transaction() 
         if output.topic == DEAD_LETTERS.name
     ]
     assert rig.runner.counts.frames_refused == 1
-    assert rig.acknowledged == [0, 1]
+    assert rig.runner.applied_offset == 1
     body = json.loads(letters[0].value)
     assert len(letters) == 1
     assert (body["reason"], body["origin"]) == ("bad_frame", "in/2/0")
@@ -293,7 +295,7 @@ def test_a_fold_that_reads_no_state_has_no_second_copy_in_memory() -> None:
 
 
 def test_a_fenced_commit_ends_the_runner() -> None:
-    """It is told once, nothing is acknowledged, and no frame is taken any more."""
+    """It is told once, nothing is applied, and no frame is taken any more."""
 
     async def scenario() -> Rig:
         rig = Rig(state_log=FakeStateLog(fenced=True))
@@ -308,7 +310,6 @@ def test_a_fenced_commit_ends_the_runner() -> None:
 
     rig = run_virtual(scenario())
     assert [type(error) for error in rig.failures] == [FencedError]
-    assert rig.acknowledged == []
     assert rig.runner.applied_offset == -1
 
 
@@ -370,7 +371,7 @@ def test_closing_commits_what_is_folded_and_releases_the_log() -> None:
 
     rig = run_virtual(scenario())
     assert rig.committed == [0]
-    assert rig.acknowledged == [0]
+    assert rig.runner.applied_offset == 0
     assert rig.state_log.calls[-1] == "close"
 
 
@@ -386,7 +387,7 @@ def test_closing_gives_up_at_the_drain_limit() -> None:
 
     ended_at_s, rig = run_virtual(scenario())
     assert ended_at_s == pytest.approx(0.5)
-    assert (rig.committed, rig.acknowledged) == ([], [])
+    assert (rig.committed, rig.runner.applied_offset) == ([], -1)
 
 
 def test_abandoning_commits_nothing() -> None:
@@ -404,7 +405,7 @@ def test_abandoning_commits_nothing() -> None:
 
 
 def test_draining_refuses_frames_until_resumed() -> None:
-    """A refused frame is neither folded nor acknowledged: it comes again."""
+    """A refused frame is neither folded nor applied: it comes again."""
 
     async def scenario() -> Rig:
         rig = Rig()
@@ -421,7 +422,7 @@ def test_draining_refuses_frames_until_resumed() -> None:
 
     rig = run_virtual(scenario())
     assert rig.committed == [0, 1]
-    assert rig.acknowledged == [0, 1]
+    assert rig.runner.applied_offset == 1
 
 
 def test_draining_drops_the_frame_that_waits_at_the_limit() -> None:
@@ -439,7 +440,7 @@ def test_draining_drops_the_frame_that_waits_at_the_limit() -> None:
 
     rig = run_virtual(scenario())
     assert rig.fold.folded == [b"0"]
-    assert rig.acknowledged == [0]
+    assert rig.committed == [0]
 
 
 def test_the_owner_appends_ticks_in_wall_time_only() -> None:
@@ -500,7 +501,7 @@ def test_a_drain_that_takes_too_long_lets_the_partition_go() -> None:
 
     drained_at_s, rig = run_virtual(scenario())
     assert drained_at_s == 0.5
-    assert (rig.acknowledged, rig.runner.applied_offset, rig.runner.pending_frames) == ([], -1, 1)
+    assert (rig.runner.applied_offset, rig.runner.pending_frames) == (-1, 1)
 
 
 def test_a_drain_hears_of_the_commit_that_failed() -> None:
