@@ -46,6 +46,8 @@ class Engine:
     makes_topics: bool = False
     """Whether it makes its changelog itself."""
     in_quick: bool = True
+    waits: bool = True
+    """Whether it may be started ahead of its turn: imported, it waits for the word to begin."""
 
     @property
     def is_ours(self) -> bool:
@@ -159,6 +161,7 @@ def _java_peers(argv: Sequence[str]) -> list[Engine]:
             exactly_once=exactly_once,
             makes_topics=True,
             in_quick=not exactly_once,
+            waits=False,
         )
 
     return [

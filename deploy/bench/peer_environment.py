@@ -43,9 +43,12 @@ def peers_python(say: Callable[[str], None]) -> Path:
 
 
 def environment_folder() -> Path:
-    """Return where the environment of these pins and this Python is, made or not."""
+    """Return where the environment of these pins and this Python is, made or not.
+
+    Virtual environments of one Python share it, so another checkout need not make it again.
+    """
     pins = CONSTRAINTS.read_bytes() + REQUIREMENTS.read_bytes()
-    stamp = hashlib.sha256(pins + sys.executable.encode()).hexdigest()[:12]
+    stamp = hashlib.sha256(pins + str(Path(sys.executable).resolve()).encode()).hexdigest()[:12]
     return bench_cache() / f"peers-{platform.python_version()}-{stamp}"
 
 

@@ -33,11 +33,13 @@ def bench_stack(
     *,
     only: tuple[str, ...] | None = ("kafka",),
     time: Literal["wall", "driven"] = "driven",
+    meanwhile: Callable[[Home], None] | None = None,
 ) -> Iterator[Place]:
     """Run brokers in a temporary home; both end with the block.
 
-    `only` names the stack's parts; None for all brokers but InfluxDB. Settings of the shell are
-    left out: a benchmark must not load somebody's brokers.
+    `only` names the stack's parts; None for all brokers but InfluxDB. `meanwhile` is called with
+    the home before anything starts there, and may begin what goes on while the brokers start.
+    Settings of the shell are left out: a benchmark must not load somebody's brokers.
     """
     environ = {n: v for n, v in os.environ.items() if not n.startswith(ENV_PREFIX)}  # noqa: TID251 - a main's work
     options = StackOptions(
@@ -45,9 +47,16 @@ def bench_stack(
     )
     with tempfile.TemporaryDirectory(prefix="shelfstream-bench-") as folder:
         home = Home(Path(folder) / "home")
+        if meanwhile is not None:
+            meanwhile(home)
         with running_stack(home, options, environ, say=say) as state:
             broker = state.part("kafka")
             if broker is None or broker.pid is None:
                 raise BenchError("the stack came up without Kafka")
             values = read_env_file(home.env_file) | {HOME_VARIABLE: str(home.path)}
-            yield Place(home, load(KafkaSettings, values), broker.pid, Path(folder) / "logs")
+            yield Place(home, load(KafkaSettings, values), broker.pid, logs_of(home))
+
+
+def logs_of(home: Home) -> Path:
+    """Return where the logs of what is measured are."""
+    return home.path.parent / "logs"

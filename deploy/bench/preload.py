@@ -37,15 +37,12 @@ class Log:
     topic: str
     frames: bool
     mix: str
+    events: int
+    """All events in it."""
     counts: Mapping[int, int]
-    """Partition to how many events it has."""
+    """Partition to how many events it has, once it is written."""
     warm_events: int
     """An engine's rates begin after so many."""
-
-    @property
-    def events(self) -> int:
-        """All events in it."""
-        return sum(self.counts.values())
 
     def events_in(self, frames: Mapping[int, int]) -> int:
         """Return how many events the first so many frames of each partition hold."""
@@ -101,8 +98,7 @@ def as_frames(
 
 
 async def write_log(kafka: KafkaSettings, topic: str, records: Iterable[Placed]) -> None:
-    """Create the topic and write the records, in large batches."""
-    await make_topics(kafka, [log_topic(topic)])
+    """Write the records to a topic that is there, in large batches."""
     producer = AIOKafkaProducer(
         **client_options(kafka),
         enable_idempotence=True,

@@ -1,6 +1,7 @@
 """Processes under measurement: started, heard, and their CPU-seconds taken, each apart."""
 
 import contextlib
+import json
 import os
 import queue
 import subprocess
@@ -57,16 +58,24 @@ class BenchProcess:
     """A running process; its stdout is read line by line, its stderr goes to its log."""
 
     def __init__(
-        self, argv: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        held: bool = False,
     ) -> None:
-        """Start it; the kernel ends it with us. No environment: ours."""
+        """Start it; the kernel ends it with us. No environment: ours.
+
+        The stdin of a `held` one stays open until `go`; all others' is at its end.
+        """
         self.log = log
         self._name = log.stem
         self._begun_s = time.monotonic()
         with open_log(log) as out:
             self._popen = subprocess.Popen(  # noqa: S603 - the benchmark's own words
                 argv,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if held else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=out,
                 text=True,
@@ -82,6 +91,16 @@ class BenchProcess:
     def pid(self) -> int:
         """The process id."""
         return self._popen.pid
+
+    def go(self, told: Mapping[str, str] | None = None) -> None:
+        """Let a held process begin, and tell it this on its stdin; no other process hears it."""
+        stdin = self._popen.stdin
+        if stdin is None or stdin.closed:
+            return
+        with contextlib.suppress(BrokenPipeError):  # it has ended, which is told to who listens
+            if told:
+                stdin.write(json.dumps(dict(told)))
+            stdin.close()
 
     def next_line(self, timeout_s: float) -> Line:
         """Return the next line of its stdout.
@@ -119,6 +138,14 @@ class BenchProcess:
             if line.text.startswith(prefix):
                 return line
 
+    def lines_so_far(self) -> list[Line]:
+        """Return the lines of its stdout that nobody has taken yet."""
+        found: list[Line] = []
+        with contextlib.suppress(queue.Empty):
+            while (line := self._lines.get_nowait()) is not None:
+                found.append(line)
+        return found
+
     def usage(self) -> Usage:
         """Return what it has used so far.
 
@@ -142,6 +169,7 @@ class BenchProcess:
         except subprocess.TimeoutExpired:
             self._popen.kill()
             code = self._popen.wait()
+        self.go()
         if self._popen.stdout is not None:
             self._drop_lines()
             self._reader.join(END_TIMEOUT_S)

@@ -39,6 +39,8 @@ class Round:
     samples: list[Sample] = field(default_factory=list)
     broker_cpu_s: list[float] = field(default_factory=list)
     """The broker's CPU-seconds at each sample."""
+    taken: list[Sample] = field(default_factory=list)
+    """Where `samples` tell what is committed: what was folded, by the engine's own word."""
 
     @property
     def events(self) -> int:
@@ -76,6 +78,30 @@ def rate_of(seen: Round, warm_events: int) -> Rate:
         raise BenchError("the engine was done too soon to be measured: give it more events")
     broker_s = seen.broker_cpu_s[last] - seen.broker_cpu_s[first]
     return Rate(done / wall_s, done / used_s, lag_slope(samples), broker_s / done * 1e6)
+
+
+def short_rate_of(seen: Round, warm_events: int) -> Rate:
+    """Return the rates from when `warm_events` are folded to when all is committed.
+
+    For a short log, in which an engine folds much before its first look at what is committed: so
+    no event is counted whose folding was not timed. It is never too high: events that were folded
+    when the clock started, and not committed, are committed at its cost.
+
+    Raises:
+        BenchError: The samples are too few to tell.
+    """
+    begin = next((s for s in seen.taken if s.events >= max(1, warm_events)), None)
+    if begin is None or not seen.samples:
+        raise BenchError("the engine was done before it could be measured: give it more events")
+    end = seen.samples[-1]
+    done, wall_s, used_s = end.events - begin.events, end.at_s - begin.at_s, end.cpu_s - begin.cpu_s
+    if done <= 0 or wall_s <= 0 or used_s <= 0:
+        raise BenchError("the engine was done too soon to be measured: give it more events")
+    looks = zip(seen.samples, seen.broker_cpu_s, strict=True)
+    broker_begin_s = max((cpu for s, cpu in looks if s.at_s <= begin.at_s), default=0.0)
+    broker_s = seen.broker_cpu_s[-1] - (broker_begin_s or seen.broker_cpu_s[0])
+    slope = lag_slope([s for s in seen.taken if s.events >= begin.events])
+    return Rate(done / wall_s, done / used_s, slope, broker_s / done * 1e6)
 
 
 def lag_slope(samples: Sequence[Sample]) -> float:

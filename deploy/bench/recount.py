@@ -1,6 +1,8 @@
 """Whether an engine counted right: its restorable state against a recount of the log itself."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from asyncio import gather
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import TypeAlias, TypeVar
 
 from deploy.bench.counting import TOTAL, Totals
@@ -35,10 +37,15 @@ def parse_total(key: bytes, value: bytes) -> Parsed | None:
 
 async def values_of(kafka: KafkaSettings, topic: str) -> list[bytes]:
     """Return the values of a log, partition by partition in order."""
-    found: list[bytes] = []
-    async for records in _records(kafka, topic):
-        found += [value or b"" for _, value in records]
-    return found
+
+    async def values(partition: int, end_offset: int) -> list[bytes]:
+        found: list[bytes] = []
+        async for batch in StateReader(kafka, topic, partition).read(0, end_offset):
+            found += [value or b"" for _, value in batch.records]
+        return found
+
+    ends = await end_offsets(kafka, topic)
+    return list(chain.from_iterable(await gather(*(values(*end) for end in ends.items()))))
 
 
 async def restored(
@@ -51,8 +58,14 @@ async def restored(
     `parse` takes a changelog record; None says that it is no row (an engine's own records).
     """
     newest: dict[bytes, bytes | None] = {}
-    async for records in _records(kafka, changelog):
-        newest.update(records)
+
+    async def read(partition: int, end_offset: int) -> None:
+        # A key is in one partition only, so it does not matter whose turn it is.
+        async for batch in StateReader(kafka, changelog, partition).read(0, end_offset):
+            newest.update(batch.records)
+
+    ends = await end_offsets(kafka, changelog)
+    await gather(*(read(*end) for end in ends.items()))
 
     def rows() -> Iterator[tuple[KeyT, ValueT]]:
         for key, value in newest.items():
@@ -61,14 +74,6 @@ async def restored(
                 yield row
 
     return dict(rows())
-
-
-async def _records(
-    kafka: KafkaSettings, topic: str
-) -> AsyncIterator[Sequence[tuple[bytes, bytes | None]]]:
-    for partition, end_offset in (await end_offsets(kafka, topic)).items():
-        async for batch in StateReader(kafka, topic, partition).read(0, end_offset):
-            yield batch.records
 
 
 def difference(expected: Mapping[KeyT, ValueT], found: Mapping[KeyT, ValueT]) -> str:

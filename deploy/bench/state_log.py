@@ -45,11 +45,14 @@ class StateTopics:
         """Write each key once."""
         await self._commit([iter(keys) for keys in self._keys], KEYS_A_TRANSACTION)
 
-    async def update(self, updates: int) -> None:
-        """Write so many changes of keys drawn evenly; most keys then have old values too."""
+    async def update(self, updates: int, transaction: int = UPDATES_A_TRANSACTION) -> None:
+        """Write so many changes of keys drawn evenly; most keys then have old values too.
+
+        `transaction` is how many a transaction has.
+        """
         rng = random.Random(SEED)  # noqa: S311 - no secret
         draws = [rng.choices(keys, k=updates // PARTITIONS) for keys in self._keys]
-        await self._commit([iter(drawn) for drawn in draws], UPDATES_A_TRANSACTION)
+        await self._commit([iter(drawn) for drawn in draws], transaction)
 
     def frame(self, partition: int, number: int) -> bytes:
         """Return an input frame that changes one key of a partition."""

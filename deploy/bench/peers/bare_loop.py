@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from deploy.bench.counting import count_into
 from deploy.bench.events import DECODE_EVENT, ENCODE, FRAMES, Event
-from deploy.bench.peers.told import Progress, Told, told
+from deploy.bench.peers.told import Progress, Told, await_go, told
 
 MESSAGES_MAX: Final = 64
 POLL_S: Final = 0.1
@@ -21,6 +21,7 @@ FLUSH_S_MAX: Final = 30.0
 
 def main() -> None:
     """Count all events, then say so."""
+    await_go()
     my = told()
     consumer = Consumer(
         my.librdkafka()

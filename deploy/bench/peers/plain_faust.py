@@ -6,7 +6,7 @@ from typing import Final
 import faust
 
 from deploy.bench.events import DECODE_EVENT
-from deploy.bench.peers.told import Progress, Told, told
+from deploy.bench.peers.told import Progress, Told, await_go, told
 
 TABLE: Final = "totals"
 
@@ -54,6 +54,7 @@ def create_app(my: Told) -> faust.App:
 
 def main() -> None:
     """Run one worker until it is ended."""
+    await_go()
     app = create_app(told())
     faust.Worker(app, loglevel="WARNING", logfile=sys.stderr).execute_from_commandline()
 

@@ -6,13 +6,14 @@ from quixstreams import Application, State
 from quixstreams.kafka import ConnectionConfig
 
 from deploy.bench.events import DECODE_EVENT, FRAMES
-from deploy.bench.peers.told import Progress, Told, told
+from deploy.bench.peers.told import Progress, Told, await_go, told
 
 TOTAL: Final = "total"
 
 
 def main() -> None:
     """Count all events, commit, then say so."""
+    await_go()
     my = told()
     app = create_app(my)
     topic = app.topic(my.topic, key_deserializer="bytes", value_deserializer="bytes")

@@ -1,5 +1,6 @@
-"""What every peer is told by its environment, and how it tells how far it is."""
+"""What every peer is told by its environment, when it begins, and how it tells how far it is."""
 
+import json
 import os
 import sys
 import time
@@ -8,6 +9,8 @@ from typing import Any, Final
 
 PREFIX: Final = "BENCH_PEER_"
 TOLD_EVERY_S: Final = 0.1
+READY: Final = "ready"
+"""What a process says when it is imported and waits for its turn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +59,18 @@ def told() -> Told:
         text = environ[PREFIX + field.name.upper()]
         values[field.name] = text if field.type is str else field.type(int(text))  # type: ignore[operator] # int or bool
     return Told(**values)
+
+
+def await_go() -> None:
+    """Say that all is imported, then wait until stdin ends: its turn has come.
+
+    What stands there, a JSON object, is taken into the environment.
+    """
+    sys.stdout.write(f"{READY}\n")
+    sys.stdout.flush()
+    text = sys.stdin.read()
+    if text:
+        os.environ.update(json.loads(text))  # noqa: TID251 - a main's work
 
 
 class Progress:

@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from deploy.bench.peers.told import READY
 from deploy.bench.processes import BenchProcess, cpu_s, running
 from ingest.contracts.errors import BenchError
 
@@ -54,3 +55,44 @@ def test_the_cpu_of_a_process_that_is_gone_is_an_error() -> None:
     assert cpu_s(os.getpid()) > 0
     with pytest.raises(BenchError, match="has ended"):
         cpu_s(2**22 + 1)
+
+
+HELD = """
+import os
+from deploy.bench.peers.told import await_go
+await_go()
+print("begun", os.environ.get("BENCH_PEER_TOPIC", "nothing"), flush=True)
+import time; time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("told", "heard"), [({"BENCH_PEER_TOPIC": "bench-few-all"}, "bench-few-all"), ({}, "nothing")]
+)
+def test_a_held_process_begins_when_its_turn_comes(
+    tmp_path: Path, told: dict[str, str], heard: str
+) -> None:
+    """It says that it is ready, then waits; what it is told is in its environment."""
+    process = BenchProcess([sys.executable, "-c", HELD], log=tmp_path / "held.log", held=True)
+    process.await_line(READY, 30.0)
+    with pytest.raises(BenchError, match="said nothing"):
+        process.next_line(0.3)
+    process.go(told)
+    assert process.next_line(30.0).text == f"begun {heard}"
+    process.go(told)
+    assert process.end() == -signal.SIGTERM
+
+
+def test_a_held_process_that_never_began_is_ended(tmp_path: Path) -> None:
+    """Also one that is gone already can be told to begin."""
+    program = "import sys; sys.exit('no memory')"
+    for text, ready in ((HELD, True), (program, False)):
+        process = BenchProcess([sys.executable, "-c", text], log=tmp_path / "held.log", held=True)
+        if ready:
+            process.await_line(READY, 30.0)
+        else:
+            with pytest.raises(BenchError, match="no memory"):
+                process.await_line(READY, 30.0)
+            process.go({"A": "b"})
+        process.end()
+        assert not psutil.pid_exists(process.pid)

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,17 @@ import pytest
 
 from deploy.bench.counting import CountingFold, count_into
 from deploy.bench.domain import book_of, books_of, preparation, scans
-from deploy.bench.engine_worker import WatchedFold
-from deploy.bench.engines import ours, ours_full, parse_faust, parse_java, parse_quix
+from deploy.bench.engine_worker import Taken, WatchedFold
+from deploy.bench.engines import Size, ours, ours_full, parse_faust, parse_java, parse_quix
 from deploy.bench.events import DECODE_EVENT, ENCODE, FRAMES, Event, events
 from deploy.bench.peers.told import Progress, Told, told
 from deploy.bench.preload import PARTITIONS, Log, as_frames, as_records
-from deploy.bench.rates import Round, Sample, lag_slope, rate_of
+from deploy.bench.processes import Line
+from deploy.bench.rates import Round, Sample, lag_slope, rate_of, short_rate_of
 from deploy.bench.recount import difference, parse_total, totals_of
 from deploy.bench.report import BenchOptions
-from deploy.bench.stream import QUICK_BEGIN_S_MAX, Bench, chosen
+from deploy.bench.rounds import samples_taken
+from deploy.bench.stream import QUICK_BEGIN_S_MAX, Bench, chosen, in_turn
 from deploy.bench.stream_report import Measured, stream_report
 from deploy.bench.workload import QUICK, Workload
 from ingest.contracts.errors import BenchError
@@ -61,8 +64,7 @@ def test_frames_and_records_hold_the_same_events() -> None:
         framed = [e for p, _, v in frames if p == partition for e in FRAMES.decode(v).items]
         single = [DECODE_EVENT(v) for p, _, v in records if p == partition]
         assert framed == single
-    log = Log(topic="t", frames=True, mix="all", counts=in_frames, warm_events=0)
-    assert log.events == COUNT
+    log = Log(topic="t", frames=True, mix="all", events=COUNT, counts=in_frames, warm_events=0)
     assert log.events_in({0: 1}) == 500
     assert log.events_in(dict.fromkeys(range(PARTITIONS), 99)) == COUNT
 
@@ -132,6 +134,26 @@ def test_a_clock_stops_with_as_much_under_way_as_it_started_with() -> None:
     assert (rate.events_per_s, rate.events_per_cpu_s) == (100.0, 100.0)
 
 
+def test_a_short_run_is_timed_from_the_first_fold_to_the_last_commit() -> None:
+    """What was folded before the first look is no gain: its folding is timed with its commit."""
+    seen = Round()
+    for fold in [(0.0, 0, 1.0), (1.0, 100, 1.5), (2.0, 600, 2.0), (3.0, 1_000, 2.5)]:
+        seen.taken.append(Sample(*fold))
+    # The first commit takes two seconds, and four fifths of the log are folded meanwhile.
+    for *look, broker_s in [(0.5, 1, 1.2, 0.0), (3.5, 800, 2.6, 0.4), (4.0, 1_000, 3.0, 0.9)]:
+        at_s, done, cpu_s = look
+        seen.add(Sample(at_s, int(done), cpu_s), broker_s)
+    rate = short_rate_of(seen, warm_events=100)
+    assert (rate.events_per_s, rate.events_per_cpu_s) == (300.0, 600.0)
+    assert rate.lag_slope_per_s == pytest.approx(-450.0)
+    assert rate.broker_cpu_us == pytest.approx(1_000.0)
+    assert rate_of(seen, warm_events=100).events_per_s == 400.0
+    with pytest.raises(BenchError, match="before it could be measured"):
+        short_rate_of(seen, warm_events=1_001)
+    with pytest.raises(BenchError, match="too soon"):
+        short_rate_of(seen, warm_events=1_000)
+
+
 def test_a_lag_that_stands_still_has_no_slope() -> None:
     """Nor has a single look."""
     assert lag_slope([Sample(0.0, 5, 0.0), Sample(1.0, 5, 1.0)]) == 0
@@ -172,9 +194,23 @@ def test_a_watched_fold_tells_its_progress_once_a_transaction() -> None:
     assert watched.drain().outputs == []
 
 
+def test_a_worker_tells_what_it_has_folded(capsys: pytest.CaptureFixture[str]) -> None:
+    """Frames by partition, at most ten times a second, as the benchmark reads them."""
+    taken = Taken()
+    folds = [WatchedFold(CountingFold(), "progress", number, taken) for number in (0, 1)]
+    frame = FRAMES.encode([made()[0][1]], received_at_ms=0)
+    for fold in folds:
+        fold.start({})
+        fold.fold(frame)
+    [line] = capsys.readouterr().out.splitlines()
+    log = Log(topic="t", frames=True, mix="all", events=900, counts={0: 700, 1: 200}, warm_events=0)
+    lines = [Line("ready", 1.0, 0.1), Line(line, 2.0, 0.5), Line('taken {"0":2,"1":1}', 3.0, 0.7)]
+    assert list(samples_taken(log, lines)) == [Sample(2.0, 500, 0.5), Sample(3.0, 900, 0.7)]
+
+
 def measured(key: str, per_s: float, *, wrong: str = "") -> Measured:
     """Return an engine that was measured once."""
-    log = Log(topic="t", frames=True, mix="all", counts={0: 1}, warm_events=0)
+    log = Log(topic="t", frames=True, mix="all", events=1, counts={0: 1}, warm_events=0)
     seen = Round()
     seen.add(Sample(0.0, 1, 0.0), 0.0)
     seen.add(Sample(1.0, 1 + int(per_s), 0.5), 0.1)
@@ -210,6 +246,14 @@ def test_engines_are_chosen_by_name() -> None:
         chosen(engines, replace(OPTIONS, only=("flink",)))
 
 
+def test_this_engine_has_the_last_turns() -> None:
+    """A quick run that is late leaves a peer out, never this engine; every size has its turn."""
+    sizes: tuple[Size, ...] = ("frames", "java", "few", "few_frames", "records")
+    others = [replace(ours(), key=size, argv=["peer"], size=size) for size in sizes]
+    keys = [engine.key for engine in in_turn([ours(), ours_full(), *others])]
+    assert keys == ["few", "records", "java", "few_frames", "frames", "domain", "ours"]
+
+
 def test_a_peer_hears_what_it_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts, numbers and truths come back as they were."""
     words = ("bootstrap", "security_protocol", "sasl_mechanism", "username", "password")
@@ -230,15 +274,40 @@ def test_progress_is_told_at_the_end(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().out == "progress 3\n"
 
 
-def test_a_quick_run_starts_no_engine_late() -> None:
-    """After its limit an engine is absent with the reason; a named one, or a full run, goes on."""
-    place: Any = None
+def test_a_planned_log_is_what_is_made() -> None:
+    """Its events are known before a record is made, which a peer is told; then by partition."""
+    sizes = replace(QUICK, frames=COUNT, records=COUNT, domain=COUNT, domain_skus=12)
+    records = replace(ours(), key="quix", size="records")
+    workload = Workload(sizes)
+    logs = [workload.log_for(engine, "all") for engine in (ours(), records, ours_full())]
+    assert logs[:2] == [replace(log, events=COUNT, counts={}) for log in logs[:2]]
+    assert workload.log_for(replace(ours(), key="bare"), "all") is logs[0]
+    assert len(workload.logs) == len(logs)
+    workload.make()
+    assert [sum(log.counts.values()) for log in logs] == [log.events for log in logs]
+    assert all(log.warm_events < log.events for log in logs)
+
+
+def bench(options: BenchOptions, absent: dict[str, str]) -> Bench:
+    """Return a run that began too long ago for a quick one to begin with another peer."""
     late_s = time.monotonic() - QUICK_BEGIN_S_MAX - 1
+    return Bench(options, Workload(QUICK), absent, late_s, ExitStack())
+
+
+def test_a_quick_run_starts_no_peer_late() -> None:
+    """After its limit a peer is absent with the reason; this engine and one that is named go on."""
+    place: Any = None
     quiet = replace(OPTIONS, say=lambda _: None)
     absent: dict[str, str] = {}
-    Bench(place, quiet, Workload(place, QUICK), absent, late_s).measure(measured("quix", 1), 0)
+    peer = measured("quix", 1)
+    peer.engine = replace(peer.engine, argv=["quix"])
+    bench(quiet, absent).measure(place, peer, 0)
     assert "no time was left" in absent["quix"]
-    for whole in (replace(quiet, quick=False), replace(quiet, only=("ours",))):
-        bench = Bench(place, whole, Workload(place, QUICK), {}, late_s)
+    going_on = [
+        (quiet, measured("ours", 1)),
+        (replace(quiet, quick=False), peer),
+        (replace(quiet, only=("quix",)), peer),
+    ]
+    for options, each in going_on:
         with pytest.raises(AttributeError):  # it goes on to run the engine, and there is no stack
-            bench.measure(measured("quix", 1), 0)
+            bench(options, {}).measure(place, each, 0)
