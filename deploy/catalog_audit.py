@@ -14,7 +14,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ingest.catalog_changes import Change, ChangeKind
 from ingest.contracts.demand_reference import Promotion
 from ingest.contracts.errors import CatalogError
-from ingest.contracts.reference import KEY_SEPARATOR, Entity, Policy, entity_kind, entity_name
+from ingest.contracts.policy_reference import Policy
+from ingest.contracts.reference import (
+    KEY_SEPARATOR,
+    Entity,
+    entity_kind,
+    entity_name,
+)
 from ingest.contracts.topics import CATALOG
 from streams.engine.adapters.reader import TopicWrite
 

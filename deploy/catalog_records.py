@@ -9,13 +9,14 @@ from ingest.catalog_changes import Change
 from ingest.contracts.alert_reference import AlertRule, NotificationChannel
 from ingest.contracts.demand import PromotionRecord
 from ingest.contracts.demand_reference import Promotion
+from ingest.contracts.policies import PolicyRecord
+from ingest.contracts.policy_reference import Policy
 from ingest.contracts.reference import (
     VERSION_KEY,
     CatalogVersion,
     Entity,
     Installation,
     Network,
-    Policy,
     Site,
     Sku,
 )
@@ -29,7 +30,6 @@ from ingest.frames import (
     InputItem,
     InstallationInput,
     NetworkRecord,
-    PolicyRecord,
     ReferenceEntity,
     ReferenceInput,
     SiteRecord,

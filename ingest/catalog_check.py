@@ -7,13 +7,13 @@ from ingest.barcodes import gtin14_of
 from ingest.catalog_faults import Fault, Place
 from ingest.catalog_limits import limit_faults
 from ingest.contracts.demand_reference import Promotion
+from ingest.contracts.policy_reference import Policy
 from ingest.contracts.reference import (
     CHANNELS_MAX,
     CatalogFile,
     ChannelAssignment,
     Device,
     Entity,
-    Policy,
     Site,
     Sku,
     entity_key,

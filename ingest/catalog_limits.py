@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 from ingest.catalog_faults import Fault
-from ingest.contracts.reference import POLICY_ORDERED, CatalogFile, Policy, Sku
+from ingest.contracts.policy_reference import POLICY_ORDERED, Policy
+from ingest.contracts.reference import CatalogFile, Sku
 
 _Found: TypeAlias = tuple[int, int]
 """A value and the number of the policy that gives it."""

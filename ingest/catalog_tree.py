@@ -11,7 +11,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeAlias
 
 from ingest.catalog_faults import Fault, Mark, Place
-from ingest.contracts.reference import CatalogFile, Policy
+from ingest.contracts.policy_reference import Policy
+from ingest.contracts.reference import CatalogFile
 from ingest.contracts.supply_reference import Lane, Supplier
 
 Tree: TypeAlias = dict[str, Any]

@@ -5,13 +5,13 @@ from typing import Final
 
 from ingest.contracts.alert_reference import AlertRule, NotificationChannel
 from ingest.contracts.durations import MINUTE_MS
+from ingest.contracts.policy_reference import Policy
 from ingest.contracts.reference import (
     CatalogFile,
     ChannelAssignment,
     Device,
     Gtin,
     Network,
-    Policy,
     Site,
     Sku,
 )

@@ -11,8 +11,14 @@ from random import Random
 from typing import Final
 
 from ingest.contracts.durations import HOUR_MS, MINUTE_MS, SECOND_MS
+from ingest.contracts.policies import PolicyRecord
 from ingest.contracts.topics import EVENTS
-from ingest.frames import INPUT_FRAMES, InputItem, PolicyRecord, ReferenceInput, TickInput
+from ingest.frames import (
+    INPUT_FRAMES,
+    InputItem,
+    ReferenceInput,
+    TickInput,
+)
 from simulators.shelves import FAULTS, INTERVAL_MS, MIN_UNITS, Fault, Shelf, ShelfKind
 from streams.contracts.events import EVENT_FRAMES, BreachCleared, BreachOpened
 from streams.domain.fold import StockFold

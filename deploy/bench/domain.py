@@ -11,12 +11,12 @@ from itertools import count
 from typing import Final
 
 from deploy.bench.events import OBSERVED_AT_MS, SEED
+from ingest.contracts.policies import PolicyRecord
 from ingest.frames import (
     InputItem,
     InstallationInput,
     NetworkRecord,
     OpeningInput,
-    PolicyRecord,
     ReferenceEntity,
     ReferenceInput,
     ScanAction,

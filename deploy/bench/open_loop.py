@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ingest.contracts.alert_reference import AlertRule, NotificationChannel
+from ingest.contracts.policy_reference import Policy
 from ingest.contracts.reference import (
     CatalogFile,
     ChannelAssignment,
     Device,
     Network,
-    Policy,
     Site,
     Sku,
 )

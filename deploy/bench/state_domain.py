@@ -3,12 +3,12 @@
 import time
 from typing import NamedTuple
 
+from ingest.contracts.policies import PolicyRecord
 from ingest.frames import (
     FRAME_ITEMS_MAX,
     INPUT_FRAMES,
     InputItem,
     OpeningInput,
-    PolicyRecord,
     ReadingInput,
     ReferenceInput,
     SkuRecord,

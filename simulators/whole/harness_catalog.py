@@ -9,13 +9,13 @@ from msgspec.structs import replace
 
 from ingest.catalog import NEVER_MS
 from ingest.contracts.demand import PromotionRecord
+from ingest.contracts.policies import PolicyRecord
 from ingest.contracts.supply import LaneRecord
 from ingest.frames import (
     InputItem,
     InstallationInput,
     NetworkRecord,
     OpeningInput,
-    PolicyRecord,
     ReferenceEntity,
     ReferenceInput,
     SiteRecord,

@@ -10,8 +10,9 @@ from typing import Final, Literal
 import msgspec
 
 from ingest.contracts.demand import PromotionRecord
+from ingest.contracts.policies import PolicyRecord
 from ingest.contracts.supply import LaneRecord, SupplierRecord
-from ingest.frames import NetworkRecord, PolicyRecord, SiteRecord, SkuRecord
+from ingest.frames import NetworkRecord, SiteRecord, SkuRecord
 from streams.contracts.counts import COUNT_STRUCTS
 from streams.contracts.demand import (
     ORDER_SIZES,

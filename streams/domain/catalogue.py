@@ -13,6 +13,15 @@ from ingest.contracts.counts import CountSensed
 from ingest.contracts.demand import DemandTrend, PromotionRecord
 from ingest.contracts.durations import DAY_MS
 from ingest.contracts.order_lines import OutlierOrders, ShortOrders
+from ingest.contracts.policies import (
+    Autonomy,
+    LotTracking,
+    NegativeStock,
+    PolicyRecord,
+    SerialTwice,
+    Thresholds,
+    Witness,
+)
 from ingest.contracts.supply import (
     LaneRecord,
     Replenishment,
@@ -20,18 +29,7 @@ from ingest.contracts.supply import (
     SupplyFrom,
     TransferRule,
 )
-from ingest.frames import (
-    Autonomy,
-    LotTracking,
-    NegativeStock,
-    NetworkRecord,
-    PolicyRecord,
-    SerialTwice,
-    SiteRecord,
-    SkuRecord,
-    Thresholds,
-    Witness,
-)
+from ingest.frames import NetworkRecord, SiteRecord, SkuRecord
 from streams.contracts.state import REFERENCE, Reference, key
 
 RULES_CACHED_MAX: Final = 1 << 17

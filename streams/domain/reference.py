@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 
 from ingest.contracts.demand import PromotionRecord
-from ingest.frames import PolicyRecord, ReferenceInput, SkuRecord
+from ingest.contracts.policies import PolicyRecord
+from ingest.frames import ReferenceInput, SkuRecord
 from streams.domain import expiry, order_outliers, promotions, serials, witnesses
 from streams.domain.catalogue import Catalogue
 from streams.domain.reviews import review

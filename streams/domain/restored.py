@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from ingest.frames import PolicyRecord
+from ingest.contracts.policies import PolicyRecord
 from streams.contracts.state import LEVEL, SEPARATOR
 from streams.domain.catalogue import PolicyKey, policy_key
 from streams.domain.timers import TimerKey, Timers

@@ -9,12 +9,12 @@ from pydantic import BaseModel
 from ingest.catalog_openings import Opening
 from ingest.contracts.alert_reference import AlertRule, NotificationChannel
 from ingest.contracts.demand_reference import Promotion
+from ingest.contracts.policy_reference import Policy
 from ingest.contracts.reference import (
     ChannelAssignment,
     Device,
     Gtin,
     Network,
-    Policy,
     Site,
     Sku,
 )

@@ -5,7 +5,7 @@ from random import Random
 
 from ingest.contracts.demand import PromotionRecord
 from ingest.contracts.durations import DAY_MS
-from ingest.frames import PolicyRecord
+from ingest.contracts.policies import PolicyRecord
 
 
 def drawn_policy(draw: Random, sites: Sequence[str], skus: Sequence[str]) -> PolicyRecord:

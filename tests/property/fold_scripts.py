@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ingest.contracts.counts import CountLineAction, CountLineInput
 from ingest.contracts.durations import DAY_MS
 from ingest.contracts.order_lines import OrderAction, OrderLineInput
+from ingest.contracts.policies import PolicyRecord
 from ingest.contracts.supply import LaneRecord, SupplierRecord
 from ingest.contracts.units import UnitArrivedInput
 from ingest.frames import (
@@ -22,7 +23,6 @@ from ingest.frames import (
     CommandVerb,
     InputItem,
     OpeningInput,
-    PolicyRecord,
     ReadingInput,
     ReferenceEntity,
     ReferenceInput,

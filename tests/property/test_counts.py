@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.contracts.counts import CountLineInput
-from ingest.frames import InputItem, PolicyRecord, ReferenceInput, ScanInput
+from ingest.contracts.policies import PolicyRecord
+from ingest.frames import InputItem, ReferenceInput, ScanInput
 from streams.contracts.counts import COUNT, CountLineAnswered, CountRecord
 from streams.contracts.state import decode, key_parts
 from tests.property.fold_scripts import Step, run, script_of, scripts

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.contracts.order_lines import OrderAction, OrderLineInput
-from ingest.frames import PolicyRecord
+from ingest.contracts.policies import PolicyRecord
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.demand import ORDER_SIZES, OrderSizes
 from streams.contracts.events import BreachCleared, BreachOpened

@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingest.contracts.durations import HOUR_MS
-from ingest.frames import PolicyRecord, SkuRecord
+from ingest.contracts.policies import PolicyRecord
+from ingest.frames import SkuRecord
 from streams.contracts.orders import (
     ORDER,
     ORDER_LINE,

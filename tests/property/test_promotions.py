@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from ingest.contracts.demand import PromotionRecord
 from ingest.contracts.durations import DAY_MS
+from ingest.contracts.policies import PolicyRecord
 from ingest.contracts.supply import LaneRecord
-from ingest.frames import PolicyRecord, SkuRecord
+from ingest.frames import SkuRecord
 from streams.contracts.demand import PROMOTION_NEED
 from streams.contracts.events import BreachCleared, BreachOpened, NeedChanged
 from streams.contracts.state import TRANSFER_OPEN

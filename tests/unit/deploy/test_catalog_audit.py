@@ -7,7 +7,13 @@ from deploy.commands.policy import audit_lines
 from ingest.catalog import Catalog
 from ingest.catalog_changes import Change, changes
 from ingest.contracts.errors import CatalogError
-from ingest.contracts.reference import CatalogFile, Entity, Policy, Site, entity_key
+from ingest.contracts.policy_reference import Policy
+from ingest.contracts.reference import (
+    CatalogFile,
+    Entity,
+    Site,
+    entity_key,
+)
 from streams.engine.adapters.reader import TopicWrite
 
 HELD = Policy(scope="network", min_units=5, dwell_ms=0)

@@ -12,12 +12,13 @@ from deploy.command_send import answer_in
 from ingest.catalog import Catalog
 from ingest.catalog_changes import Change, changes
 from ingest.contracts.demand_reference import Promotion
+from ingest.contracts.policies import PolicyRecord
+from ingest.contracts.policy_reference import Policy
 from ingest.contracts.reference import (
     CatalogFile,
     CatalogVersion,
     Installation,
     Network,
-    Policy,
     Site,
     Sku,
     entity_key,
@@ -30,7 +31,6 @@ from ingest.frames import (
     INPUT_FRAMES,
     InstallationInput,
     NetworkRecord,
-    PolicyRecord,
     ReferenceInput,
     SiteRecord,
     SkuRecord,

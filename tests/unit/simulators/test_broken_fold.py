@@ -6,13 +6,13 @@ from random import Random
 import pytest
 
 from ingest.contracts.durations import MINUTE_MS
+from ingest.contracts.policies import PolicyRecord
 from ingest.contracts.supply import LaneRecord
 from ingest.contracts.topics import EVENTS, MOVEMENTS
 from ingest.frames import (
     INPUT_FRAMES,
     InputItem,
     OpeningInput,
-    PolicyRecord,
     ReadingInput,
     ReferenceInput,
     ScanInput,

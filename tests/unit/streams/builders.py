@@ -7,6 +7,7 @@ import msgspec
 
 from ingest.contracts.durations import HOUR_MS
 from ingest.contracts.order_lines import OrderLineInput
+from ingest.contracts.policies import PolicyRecord
 from ingest.contracts.supply import LaneRecord
 from ingest.contracts.topics import ALERT_INPUTS, EVENTS, MOVEMENTS, PLANS
 from ingest.frames import (
@@ -15,7 +16,6 @@ from ingest.frames import (
     CommandVerb,
     InputItem,
     OpeningInput,
-    PolicyRecord,
     ReadingInput,
     ReferenceEntity,
     ReferenceInput,

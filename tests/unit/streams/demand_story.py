@@ -3,7 +3,8 @@
 from typing import Any
 
 from ingest.contracts.durations import DAY_MS, MINUTE_MS
-from ingest.frames import PolicyRecord, SiteRecord, SkuRecord
+from ingest.contracts.policies import PolicyRecord
+from ingest.frames import SiteRecord, SkuRecord
 from streams.contracts.demand import Demand
 from streams.contracts.events import ThresholdInputs
 from streams.contracts.state import DEMAND, decode, key

@@ -6,8 +6,9 @@ import json
 import pytest
 
 from ingest.contracts.events import DeadLetter, Scan
+from ingest.contracts.policies import PolicyRecord
 from ingest.contracts.topics import DEAD_LETTERS
-from ingest.frames import PolicyRecord, ScanAction, SkuRecord
+from ingest.frames import ScanAction, SkuRecord
 from streams.domain.windows import BOOTS_PER_SOURCE_MAX
 from tests.unit.streams.builders import SHOP, SKU, Story, opening, order_line, reference, scan
 

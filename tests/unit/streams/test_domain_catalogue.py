@@ -3,11 +3,11 @@
 import pytest
 
 from ingest.contracts.errors import InstallationError
+from ingest.contracts.policies import PolicyRecord
 from ingest.frames import (
     INPUT_FRAMES,
     InputItem,
     InstallationInput,
-    PolicyRecord,
     ReferenceInput,
     SkuRecord,
 )

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from ingest.frames import PolicyRecord, SkuRecord
+from ingest.contracts.policies import PolicyRecord
+from ingest.frames import SkuRecord
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import BreachCleared, BreachOpened
 from streams.contracts.state import RecentBreaches

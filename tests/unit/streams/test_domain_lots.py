@@ -4,7 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from ingest.contracts.durations import DAY_MS
-from ingest.frames import PolicyRecord, ScanAction
+from ingest.contracts.policies import PolicyRecord
+from ingest.frames import ScanAction
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import BreachCleared, BreachOpened, CommandRefused
 from streams.contracts.lots import LOTS_MAX, RECALLS_MAX, LotHeld

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from ingest.contracts.durations import DAY_MS, HOUR_MS
-from ingest.frames import PolicyRecord, SiteRecord, SkuRecord
+from ingest.contracts.policies import PolicyRecord
+from ingest.frames import SiteRecord, SkuRecord
 from streams.contracts.demand import Demand
 from streams.contracts.state import DEMAND, key
 from streams.domain.fair_share import equal_run_out, in_packs

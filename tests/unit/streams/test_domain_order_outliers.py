@@ -6,7 +6,8 @@ import pytest
 
 from deploy.explanations import entity_of, explained
 from ingest.contracts.order_lines import OrderLineInput
-from ingest.frames import INPUT_FRAMES, PolicyRecord, SkuRecord
+from ingest.contracts.policies import PolicyRecord
+from ingest.frames import INPUT_FRAMES, SkuRecord
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.demand import ORDER_SIZES, OrderSizes
 from streams.contracts.events import BreachCleared, BreachOpened

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ingest.contracts.order_lines import OrderLineInput
-from ingest.frames import PolicyRecord
+from ingest.contracts.policies import PolicyRecord
 from streams.contracts.kpis import KPI, Kpi
 from streams.contracts.orders import ORDER_QUEUE, BufferReleased, OrderLineChanged
 from streams.contracts.state import decode, key

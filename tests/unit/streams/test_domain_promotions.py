@@ -7,8 +7,9 @@ from msgspec.structs import replace
 from deploy.explanations import explained
 from ingest.contracts.demand import PromotionRecord
 from ingest.contracts.durations import DAY_MS
+from ingest.contracts.policies import PolicyRecord
 from ingest.contracts.supply import LaneRecord, SupplierRecord
-from ingest.frames import PolicyRecord, SiteRecord, SkuRecord
+from ingest.frames import SiteRecord, SkuRecord
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.demand import PROMOTION_NEED, PromotionNeed
 from streams.contracts.events import (

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from ingest.contracts.counts import CountLineInput
 from ingest.contracts.order_lines import OrderLineInput
-from ingest.frames import PolicyRecord, SkuRecord
+from ingest.contracts.policies import PolicyRecord
+from ingest.frames import SkuRecord
 from streams.contracts.state import Breach, Level, SensedChannel
 from streams.domain import restored
 from streams.domain.catalogue import Catalogue

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.frames import PolicyRecord, SerialTwice
+from ingest.contracts.policies import PolicyRecord, SerialTwice
 from streams.contracts.alerts import AlertRaised
 from streams.contracts.serials import SerialFlagged
 from streams.domain.serials import SERIAL_TWICE

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from deploy.explanations import explained
 from ingest.contracts.demand import PromotionRecord
 from ingest.contracts.durations import DAY_MS, HOUR_MS
+from ingest.contracts.policies import PolicyRecord
 from ingest.contracts.supply import LaneRecord, SupplierRecord
-from ingest.frames import PolicyRecord, SkuRecord
+from ingest.frames import SkuRecord
 from streams.contracts.alerts import AlertRaised
 from streams.contracts.demand import LeadTime
 from streams.contracts.events import (

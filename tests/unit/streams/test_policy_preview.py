@@ -4,10 +4,10 @@ from typing import Any
 
 from ingest.contracts.demand import PromotionRecord
 from ingest.contracts.durations import DAY_MS
+from ingest.contracts.policies import PolicyRecord
 from ingest.frames import (
     INPUT_FRAMES,
     NetworkRecord,
-    PolicyRecord,
     ReferenceEntity,
     ReferenceInput,
     SkuRecord,

@@ -2,8 +2,8 @@
 
 from random import Random
 
-from ingest.contracts.reference import Policy
-from ingest.frames import PolicyRecord
+from ingest.contracts.policies import PolicyRecord
+from ingest.contracts.policy_reference import Policy
 from streams.domain.catalogue import Rules
 from tests.property.drawn_policies import drawn_policy
 
