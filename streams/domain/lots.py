@@ -104,6 +104,8 @@ def move(store: Store, level: Level, moving: Moving, flags: list[str]) -> dict[s
             for share in shares:
                 unload(store, moving.transfer_id, share.units, share.lot, only=True)
         return _put(book, _dated_shares(store, book, shares), moving.quantity_units, flags)
+    if moving.kind == "void" and moving.transfer_id:  # an arrival: they are on their way again
+        _carry(store, moving.transfer_id, _dated_shares(store, book, moving.named))
     held_before_units = held_units(book)
     taken = _draw(book, shares, moving, flags)
     if moving.kind not in _MAY_BE_HELD and held_units(book) < held_before_units:
@@ -136,6 +138,11 @@ def unload(
     else:
         store.carried.remove(transfer_id)
     return brought
+
+
+def hand_over(store: Store, from_id: str, to_id: str, units: int) -> None:
+    """Let another transfer carry so many units of what one carries, as far as lots are known."""
+    _carry(store, to_id, unload(store, from_id, units, ""))
 
 
 def trim(store: Store, transfer_id: str, units: int) -> None:
@@ -277,7 +284,8 @@ def _carry(store: Store, transfer_id: str, taken: list[CarriedLot]) -> None:
         if same is not None:
             same.units += entry.units
         else:
-            insort(carried.lots, entry, key=_expiry_order)
+            own = CarriedLot(entry.lot, entry.expires_at_ms, entry.units)
+            insort(carried.lots, own, key=_expiry_order)
 
 
 _UNKNOWN: Final = "unknown"

@@ -152,6 +152,8 @@ def _void_arrival(store: Store, lead: VoidedMovement, movements: tuple[VoidedMov
         needs.take_back(store, level, lead)
     for part in arrived:
         _put_back_on_the_way(store, part, lead)
+        if part.transfer.transfer_id != lead.transfer_id:  # its lots stand on the first as yet
+            lots.hand_over(store, lead.transfer_id, part.transfer.transfer_id, part.units)
     for part in parts:
         seen_after_all = part.transfer.inferred_units < part.units
         if part.movement.kind == "dispatch_inferred" and not seen_after_all:
@@ -205,12 +207,13 @@ def _call_back(store: Store, part: Part) -> None:
         store, transfer, "void", -units, _cause(movement), value_minor=-value_minor
     )
     transfer.dispatched_units -= units
-    lots.trim(store, transfer.transfer_id, transfers.on_the_way_units(transfer))
     transfer.value_minor -= value_minor
     _find_state(store, transfer)
     donor = store.level(transfer.sku, transfer.from_site)
     issues.count_dispatch(store, donor, -units, movement.effective_at_ms)
     _reverse(store, donor, movement, value_minor)
+    # Only now: the voided lots have left it, what is trimmed are guesses.
+    lots.trim(store, transfer.transfer_id, transfers.on_the_way_units(transfer))
 
 
 def _find_state(store: Store, transfer: Transfer) -> None:
