@@ -22,6 +22,7 @@ from streams.domain.store import Store
 ENDED_KEPT_MS: Final = 35 * DAY_MS
 """An ended line is remembered as long as its input is kept."""
 _ENDED: Final = frozenset({"released", "fulfilled", "refused"})
+_YET_TO_ASK: Final = frozenset({"held", "scheduled"})
 
 
 def line_key(line: OrderLine | OrderLineInput) -> str:
@@ -242,6 +243,8 @@ def _fulfil(store: Store, name: str, line: OrderLine, asked: OrderLineInput) -> 
     if book.refuses(store, level, quantity_units):
         _refuse_fulfil(store, level, line, cause)
         return
+    if line.state in _YET_TO_ASK:  # what it asks for counts now
+        _count(store, _line_of(asked, "waiting", store.now_ms))
     order_queues.leave(store, name, line)
     _give_back(store, line, "fulfil")
     cost_minor = book.unit_cost_minor(store, level.sku)

@@ -82,6 +82,15 @@ def test_fill_rate_is_of_what_orders_ask() -> None:
     assert (sums.asked_units, sums.filled_units) == (14, 10)
 
 
+def test_a_line_that_was_held_asks_when_it_is_handed_over() -> None:
+    """It took nothing before, so nothing was asked: 9 of the 10 on hand are."""
+    story = stocked(order_line_units_max=5, outlier_orders="hold")
+    story.tell(order_line("reserve", 9))
+    assert shop(story).sums.asked_units == 0
+    sums = shop(story.tell(order_line("fulfil", 9))).sums
+    assert (sums.asked_units, sums.filled_units) == (9, 9)
+
+
 def test_accuracy_is_of_counted_records() -> None:
     """One count of two found what the book said."""
     story = stocked().tell(scan("count", 10, seq=1), scan("count", 9, seq=2))
