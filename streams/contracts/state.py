@@ -223,6 +223,8 @@ class Transfer(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """The promotion that it is made for; empty for an ordinary shortage."""
     ssccs: list[str] = []
     """Of the logistic units it left in, the newest last; no more than 16."""
+    served: dict[str, int] = {}
+    """Units by request that it took the place of; those that never leave are missed there again."""
 
 
 class Need(msgspec.Struct, array_like=True, kw_only=True, gc=False):

@@ -53,7 +53,7 @@ def dispatch_scan(store: Store, scan: ScanInput) -> None:
             state="dispatched",
         )
         flag(transfer, "ad_hoc")
-        needs.allot(store, scan.sku, scan.counterpart_site, scan.site, quantity_units)
+        needs.allot(store, transfer, quantity_units)
     flags = ["inferred_before"] if confirmed else []
     value_minor = _leave(
         store, level, scan, transfer=transfer, quantity_units=quantity_units, flags=flags
@@ -78,7 +78,7 @@ def _depart(
 ) -> None:
     # What was not planned to leave serves the request made of that site: it is not still to come.
     unplanned_units = quantity_units - planned_units(transfer)
-    needs.allot(store, transfer.sku, transfer.to_site, transfer.from_site, unplanned_units)
+    needs.allot(store, transfer, unplanned_units)
     move_on_the_way(store, transfer, "transit_in", quantity_units, cause, value_minor=value_minor)
     transfer.dispatched_units += quantity_units
     transfer.value_minor += value_minor
@@ -130,7 +130,7 @@ def arrive_scan(store: Store, scan: ScanInput) -> None:
             state="dispatched",
         )
         flag(transfer, "ad_hoc")
-        needs.allot(store, scan.sku, scan.site, scan.counterpart_site, quantity_units)
+        needs.allot(store, transfer, quantity_units)
         shares, were = [(transfer, quantity_units)], [NOTHING]
     value_minor = quantity_units * book.unit_cost_minor(store, scan.sku)
     served: dict[str, int] | None = None

@@ -117,7 +117,7 @@ def _order(store: Store, command: CommandInput) -> Answer:
         transfers.flag(transfer, "below_hold_back")
     if store.catalogue.lane(from_site, to_site) is None:
         transfers.flag(transfer, "no_lane")
-    needs.allot(store, sku, to_site, from_site, quantity_units)
+    needs.allot(store, transfer, quantity_units)
     transfers.settle(store, transfer, transfers.NOTHING, command.command_id)
     return Done(transfer.transfer_id, transfer.version)
 
@@ -284,6 +284,8 @@ def _reopen(store: Store, transfer: Transfer, command: CommandInput) -> Refusal 
             transfer.deadline_ms = transfers.transit_deadline_ms(store, transfer)
         else:
             transfer.deadline_ms = transfers.proposal_deadline_ms(store, transfer)
+            if transfer.served:  # it was made for a request, which has missed it since it ended
+                needs.allot(store, transfer, transfer.quantity_units)
         transfer.state = "reopened"
         transfers.flag(transfer, "reopened")
     return refusal

@@ -1,9 +1,15 @@
-"""Cross-dock: a receipt that covers an open request of another site is sent on before put-away."""
+"""A receipt that covers open requests of other sites is sent on to them.
+
+With cross-dock so is all that comes, before put-away, down to the hold-back. Without it a site
+sends along its lanes what it can spare: it keeps its own minimum too, and sends nothing while it is
+short, expects some itself or has just been sent some, so that nothing goes to and fro.
+"""
 
 from streams.contracts.state import Level, Need
 from streams.domain import needs, transfers
 from streams.domain.arithmetic import round_down
 from streams.domain.autonomy import take_automatic
+from streams.domain.catalogue import Rules
 from streams.domain.sensing import available_units, is_unknown
 from streams.domain.store import Store
 from streams.domain.supply import runs_out_ms
@@ -12,22 +18,39 @@ from streams.domain.supply import runs_out_ms
 def allot(store: Store, level: Level, received_units: int, cause: str) -> None:
     """Allot what has just come to the requests that were made of this site.
 
-    Who runs out first comes first. The site keeps its hold-back.
+    Who runs out first comes first.
     """
     rules = store.rules(level.sku, level.site)
-    if is_unknown(level, rules):
+    if is_unknown(level, rules) or not (rules.cross_dock or _can_spare(level)):
         return
-    free_units = available_units(level, rules) - level.in_transit_out_units - rules.hold_back_units
-    left_units = min(received_units, free_units)
+    free_units = available_units(level, rules) - level.in_transit_out_units - _kept_units(rules)
+    left_units = min(received_units, free_units) if rules.cross_dock else free_units
     for need in _waiting(store, level):
         if left_units <= 0:
             return
         multiple_units = store.rules(need.sku, need.site).multiple_units
         missing_units = need.quantity_units - need.received_units
         quantity_units = min(missing_units, round_down(left_units, multiple_units))
-        if quantity_units > 0:
+        if quantity_units > 0 and (rules.cross_dock or _has_way(store, level, need.site)):
             left_units -= quantity_units
             _send(store, level, need, quantity_units, cause)
+
+
+def _can_spare(level: Level) -> bool:
+    short = level.need_id or any(breach.kind != "overstock" for breach in level.breaches)
+    return not short and not level.in_transit_in_units
+
+
+def _has_way(store: Store, level: Level, to_site: str) -> bool:
+    lane = store.catalogue.lane(level.site, to_site)
+    if lane is None:
+        return False
+    cooling = store.now_ms - level.last_received_at_ms < lane.cooldown_ms
+    return not (level.last_received_at_ms and cooling)
+
+
+def _kept_units(rules: Rules) -> int:
+    return rules.hold_back_units if rules.cross_dock else rules.kept_units
 
 
 def _waiting(store: Store, level: Level) -> list[Need]:
@@ -47,7 +70,7 @@ def _urgency(store: Store, need: Need) -> tuple[bool, int, int]:
 
 
 def _send(store: Store, level: Level, need: Need, quantity_units: int, cause: str) -> None:
-    rules = store.rules(need.sku, need.site)
+    rules, own_rules = store.rules(need.sku, need.site), store.rules(level.sku, level.site)
     approved = take_automatic(store, need.sku, need.site, rules, quantity_units)
     transfer = transfers.make(
         store,
@@ -60,11 +83,11 @@ def _send(store: Store, level: Level, need: Need, quantity_units: int, cause: st
     transfer.deadline_ms = transfers.proposal_deadline_ms(store, transfer)
     transfer.decided_from = {
         "need_units": need.quantity_units - need.received_units,
-        "donor_available_units": available_units(level, store.rules(level.sku, level.site)),
+        "donor_available_units": available_units(level, own_rules),
         "donor_planned_units": level.in_transit_out_units,
-        "donor_kept_units": store.rules(level.sku, level.site).hold_back_units,
+        "donor_kept_units": _kept_units(own_rules),
     }
     transfer.promotion = need.promotion
-    transfers.flag(transfer, "cross_dock")
-    needs.allot(store, need.sku, need.site, level.site, quantity_units)
+    transfers.flag(transfer, "cross_dock" if own_rules.cross_dock else "on_request")
+    needs.allot(store, transfer, quantity_units)
     transfers.settle(store, transfer, transfers.NOTHING, cause)

@@ -13,7 +13,7 @@ from ingest.contracts.durations import DAY_MS
 from ingest.contracts.voids import VoidedMovement
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import NeedChanged
-from streams.contracts.state import Level, Need
+from streams.contracts.state import Level, Need, Transfer
 from streams.domain import lead_times, supply
 from streams.domain.store import Store
 
@@ -128,13 +128,29 @@ def take_back(store: Store, level: Level, receipt: VoidedMovement) -> None:
                 _miss(store, level, need, receipt.quantity_units)
         return
     for need_id in sorted(receipt.served, key=_number):
-        known = store.needs.get(need_id)
-        if known is None or known.site != level.site:
-            continue
-        if known.state == "closed" and known.received_units >= known.quantity_units:
-            _reopen(store, level, known)
-        if known.state == "open":
-            _miss(store, level, known, receipt.served[need_id])
+        _miss_again(store, level, need_id, receipt.served[need_id])
+
+
+def give_back(store: Store, transfer: Transfer, covered_units: int) -> None:
+    """Let requests miss again what a transfer has served of them above what it still covers."""
+    level = store.level(transfer.sku, transfer.to_site)
+    uncovered_units = sum(transfer.served.values()) - covered_units
+    for need_id in sorted(transfer.served, key=_number, reverse=True):
+        units = min(uncovered_units, transfer.served[need_id])
+        if units > 0:
+            uncovered_units -= units
+            transfer.served[need_id] -= units
+            _miss_again(store, level, need_id, units)
+
+
+def _miss_again(store: Store, level: Level, need_id: str, units: int) -> None:
+    known = store.needs.get(need_id)
+    if known is None or known.site != level.site:
+        return
+    if known.state == "closed" and known.received_units >= known.quantity_units:
+        _reopen(store, level, known)
+    if known.state == "open":
+        _miss(store, level, known, units)
 
 
 def _miss(store: Store, level: Level, need: Need, units: int) -> None:
@@ -160,12 +176,14 @@ def _number(need_id: str) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def allot(store: Store, sku: str, site: str, from_site: str, quantity_units: int) -> None:
+def allot(store: Store, transfer: Transfer, quantity_units: int) -> None:
     """Let a transfer from where a request was made to serve it, so that nothing counts twice."""
-    level = store.levels.get((sku, site))
+    level = store.levels.get((transfer.sku, transfer.to_site))
     for need in open_needs(store, level) if level is not None else []:
-        if level is not None and need.from_site == from_site and quantity_units > 0:
-            quantity_units -= _serve(store, level, need, quantity_units)
+        if level is not None and need.from_site == transfer.from_site and quantity_units > 0:
+            units = _serve(store, level, need, quantity_units)
+            quantity_units -= units
+            transfer.served[need.need_id] = transfer.served.get(need.need_id, 0) + units
 
 
 def close(store: Store, need: Need) -> None:

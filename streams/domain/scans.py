@@ -35,7 +35,7 @@ def _receive(store: Store, scan: ScanInput) -> None:
     level = store.level(scan.sku, scan.site)
     book.note_served(store, place, needs.receive(store, level, scan.quantity_units))
     sku_book = store.book(scan.sku)
-    if sku_book.needs and store.rules(scan.sku, scan.site).cross_dock and scan.quantity_units > 0:
+    if sku_book.needs and scan.quantity_units > 0:
         cause = scan_cause(scan.source, scan.boot, scan.seq)
         crossdock.allot(store, level, scan.quantity_units, cause)
 

@@ -16,7 +16,7 @@ from streams.contracts.events import TransferChanged
 from streams.contracts.ledger import MovementKind
 from streams.contracts.plans import ShipmentLine, ShipmentLineWithdrawn
 from streams.contracts.state import TRANSFER_OPEN, SkuBook, Transfer, TransferState
-from streams.domain import book
+from streams.domain import book, needs
 from streams.domain.catalogue import Rules
 from streams.domain.store import Store
 
@@ -97,6 +97,8 @@ def settle(store: Store, transfer: Transfer, was: Before, cause: str) -> None:
         transfer.closed_at_ms = store.now_ms
     if is_open:
         transfer.closed_at_ms = 0
+    if transfer.served:
+        needs.give_back(store, transfer, transfer.dispatched_units + planned_units(transfer))
     store.transfers.put(transfer.transfer_id, transfer)
     _count(store, transfer, was)
     _list(store.book(transfer.sku), transfer)
@@ -361,4 +363,5 @@ def _copy(transfer: Transfer) -> Transfer:
         flags=list(transfer.flags),
         decided_from=dict(transfer.decided_from),
         ssccs=list(transfer.ssccs),
+        served=dict(transfer.served),
     )

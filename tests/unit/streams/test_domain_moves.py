@@ -235,5 +235,52 @@ def test_who_runs_out_first_is_sent_on_first() -> None:
 
 
 def test_without_the_policy_a_receipt_is_put_away() -> None:
-    """As before."""
+    """Where no lane leads to who requested it, somebody else has to send it."""
     assert _waiting().tell(scan("receive", 40, seq=1, site=WAREHOUSE)).transfers() == []
+
+
+def test_a_receipt_that_can_be_spared_goes_to_who_requested_it() -> None:
+    """Along its lane, and no more than leaves the warehouse its own minimum."""
+    story = _waiting()
+    story.tell(reference(PolicyRecord(scope="site", site=WAREHOUSE, min_units=10)), lane(WAREHOUSE))
+    story.tell(scan("receive", 25, seq=1, site=WAREHOUSE))
+    [sent] = story.transfers()
+    assert (sent.to_site, sent.quantity_units, sent.flags) == (SHOP, 15, ["on_request"])
+    level = story.level()
+    assert (level.in_transit_in_units, level.on_order_units) == (15, 6)
+
+
+def test_a_warehouse_that_is_short_itself_sends_nothing() -> None:
+    """What comes does not lift it to its minimum."""
+    story = _waiting().tell(lane(WAREHOUSE))
+    story.tell(reference(PolicyRecord(scope="site", site=WAREHOUSE, min_units=30)))
+    story.tell(scan("receive", 25, seq=1, site=WAREHOUSE))
+    assert [one for one in story.transfers() if one.from_site == WAREHOUSE] == []
+
+
+@pytest.mark.parametrize("how", ["cancel", "edit", "expire"])
+def test_what_was_to_serve_a_request_and_never_leaves_is_missed_again(how: str) -> None:
+    """A full order closes the request; without it the request is open as it was, once."""
+    story = Story().tell(policy(), reference(SiteRecord(SHOP, parent_site=WAREHOUSE)))
+    story.tell(opening(50, site=WAREHOUSE), opening(24), scan("sale", 15, seq=1))
+    [need] = story.needs()
+    missing = story.level().on_order_units
+    story.tell(
+        command("order_transfer", site=WAREHOUSE, to_site=SHOP, quantity_units=missing, name="o")
+    )
+    transfer_id = story.transfer().transfer_id
+    assert (story.level().on_order_units, story.level().in_transit_in_units) == (0, missing)
+    if how == "cancel":
+        story.tell(command("cancel_transfer", transfer_id, name="cancel"))
+    elif how == "edit":
+        story.tell(command("edit_transfer", transfer_id, name="edit", quantity_units=1))
+    else:
+        story.wait(3 * DAY_MS)
+    level = story.level()
+    left = 1 if how == "edit" else 0
+    assert (level.on_order_units, level.in_transit_in_units) == (missing - left, left)
+    assert [one.need_id for one in story.needs() if one.state == "open"] == [need.need_id]
+    if how == "cancel":
+        story.tell(command("reopen_transfer", transfer_id, name="again"))
+        level = story.level()
+        assert (level.on_order_units, level.in_transit_in_units) == (0, missing)
