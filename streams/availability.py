@@ -20,6 +20,7 @@ from streams.contracts.state import (
     key_parts,
 )
 from streams.domain import order_queues, transfers
+from streams.domain.calendars import departure_ms
 from streams.domain.lead_times import lane_time_ms, supply_time_from
 from streams.domain.store import Store
 
@@ -125,7 +126,7 @@ def _arrivals(
 
 
 def _of_transfer(store: Store, transfer: Transfer) -> list[Arrival]:
-    """Return what is on its way, and what is approved and would leave now."""
+    """Return what is on its way, and what is approved and leaves when its lane lets it."""
     if transfer.state not in TRANSFER_OPEN:
         return []
     takes_ms = lane_time_ms(store, transfer.from_site, transfer.to_site)
@@ -136,5 +137,7 @@ def _of_transfer(store: Store, transfer: Transfer) -> list[Arrival]:
         found.append(Arrival(at_ms, on_the_way, transfer.transfer_id))
     planned = transfers.planned_units(transfer)
     if planned > 0 and transfer.state not in {"proposed", "held", "reopened"}:
-        found.append(Arrival(store.now_ms + takes_ms, planned, transfer.transfer_id))
+        lane = store.catalogue.lane(transfer.from_site, transfer.to_site)
+        leaves_ms = store.now_ms if lane is None else departure_ms(lane, store.now_ms)
+        found.append(Arrival(leaves_ms + takes_ms, planned, transfer.transfer_id))
     return found

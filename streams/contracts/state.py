@@ -119,8 +119,7 @@ class Breach(msgspec.Struct, array_like=True, gc=False):
     observed_at_ms: int = 0
     """Device time of the input that crossed the threshold; 0 for a tick."""
     refused_sites: list[str] = []
-    """Donors whose transfer for this breach was rejected, cancelled or expired, sorted; the empty
-    text stands for a closed replenishment request. They are not asked again while it is open."""
+    """Donors that refused or let expire, sorted; an empty text for a closed request."""
     opened_at_ms: int = 0
     flapping: bool = False
     """It opened too often: held open until it has stayed clear for the policy's window."""
@@ -183,8 +182,7 @@ class Level(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     gap_until_day: int = 0
     """Last day of it; -1 while it lasts."""
     moment_unit_s: int = 0
-    """Units of the movements since the key figures were last summed, each times the second in which
-    it came: see `streams.domain.kpis`."""
+    """Of movements since key figures were last summed, units times second: see `kpis`."""
     recent_breaches: tuple[RecentBreaches, ...] = ()
     """Sorted by kind; empty where no policy limits flapping."""
 
@@ -224,7 +222,7 @@ class Transfer(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     ssccs: list[str] = []
     """Of the logistic units it left in, the newest last; no more than 16."""
     served: dict[str, int] = {}
-    """Units by request that it took the place of; those that never leave are missed there again."""
+    """Units by request that it serves; those that never leave are missed there again."""
 
 
 class Need(msgspec.Struct, array_like=True, kw_only=True, gc=False):

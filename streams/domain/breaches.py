@@ -18,6 +18,7 @@ from streams.domain import (
     kanban,
     kpis,
     needs,
+    promised,
     promotions,
     sensing,
     transfers,
@@ -81,9 +82,10 @@ def assess(store: Store, level: Level, rules: Rules) -> None:
         kpis.note_sight(store, level, "out" if gap else "stocked")
     if rules.replenishment == "kanban":
         kanban.signal(store, level, rules)
+    promised.review(store, level, rules, available_units)
     if not level.breaches and not level.need_id and _is_fine(rules, on_hand_units, available_units):
         seen = rules.lead_witness == "shelf" and level.sensed
-        followed = rules.is_watched or rules.replenishment == "kanban"
+        followed = rules.is_watched or rules.replenishment == "kanban" or level.in_transit_out_units
         if available_units > 0 and not (seen or followed):
             entry.calm = _calm_books(rules, held_units)
         return

@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Final
 
+from ingest.contracts.supply import LaneRecord
 from streams.domain.days import WEEK_DAYS, day_of, start_ms, weekday_of
 
 WEEKDAYS: Final = ("thu", "fri", "sat", "sun", "mon", "tue", "wed")
@@ -32,6 +33,12 @@ def next_open_ms(at_ms: int, weekdays: str, from_ms: int, until_ms: int, closed_
     days = _open_days(first, weekdays, closed_dates)
     spans = ((start_ms(day) + from_ms, start_ms(day) + until_ms) for day in days)
     return next(max(begin, at_ms) for begin, end in spans if at_ms < end)
+
+
+def departure_ms(lane: LaneRecord, at_ms: int) -> int:
+    """Return when a shipment that is ready at a time may depart by its lane's days and hours."""
+    from_ms, until_ms = lane.depart_from_ms, lane.depart_until_ms
+    return next_open_ms(at_ms, lane.depart_weekdays, from_ms, until_ms, lane.closed_dates)
 
 
 def _open_days(first: int, weekdays: str, closed_dates: str) -> list[int]:

@@ -12,6 +12,7 @@ from streams.command_answers import ANSWERS_KEPT_MS, command_answer
 from streams.contracts.orders import BufferReleased
 from streams.contracts.state import TRANSFER_OPEN, AnsweredCommand, Level, Transfer, TransferState
 from streams.domain import holds, needs, sensing, transfers, voids
+from streams.domain.promised import BELOW_HOLD_BACK
 from streams.domain.store import Store
 
 
@@ -114,7 +115,7 @@ def _order(store: Store, command: CommandInput) -> Answer:
     }
     transfers.flag(transfer, "ordered")
     if free_units - quantity_units < rules.kept_units:
-        transfers.flag(transfer, "below_hold_back")
+        transfers.flag(transfer, BELOW_HOLD_BACK)
     if store.catalogue.lane(from_site, to_site) is None:
         transfers.flag(transfer, "no_lane")
     needs.allot(store, transfer, quantity_units)
@@ -250,7 +251,7 @@ def _edit(store: Store, transfer: Transfer, command: CommandInput) -> Refusal | 
             refusal = Refusal(f"only {free_units} more are available at {transfer.from_site}")
     if refusal is None:
         transfer.quantity_units = command.quantity_units
-        transfers.flag(transfer, "edited")
+        transfers.flag(transfer, "edited")  # its donor is assessed, and says if that is too much
         if transfer.state == "approved":
             line = transfers.shipment_line_withdrawn(store, transfer)
             store.outbox.plan(transfer.from_site, line)

@@ -9,7 +9,7 @@ from streams.contracts.state import Level, Need
 from streams.domain import needs, transfers
 from streams.domain.arithmetic import round_down
 from streams.domain.autonomy import take_automatic
-from streams.domain.catalogue import Rules
+from streams.domain.promised import kept_units
 from streams.domain.sensing import available_units, is_unknown
 from streams.domain.store import Store
 from streams.domain.supply import runs_out_ms
@@ -23,7 +23,7 @@ def allot(store: Store, level: Level, received_units: int, cause: str) -> None:
     rules = store.rules(level.sku, level.site)
     if is_unknown(level, rules) or not (rules.cross_dock or _can_spare(level)):
         return
-    free_units = available_units(level, rules) - level.in_transit_out_units - _kept_units(rules)
+    free_units = available_units(level, rules) - level.in_transit_out_units - kept_units(rules)
     left_units = min(received_units, free_units) if rules.cross_dock else free_units
     for need in _waiting(store, level):
         if left_units <= 0:
@@ -47,10 +47,6 @@ def _has_way(store: Store, level: Level, to_site: str) -> bool:
         return False
     cooling = store.now_ms - level.last_received_at_ms < lane.cooldown_ms
     return not (level.last_received_at_ms and cooling)
-
-
-def _kept_units(rules: Rules) -> int:
-    return rules.hold_back_units if rules.cross_dock else rules.kept_units
 
 
 def _waiting(store: Store, level: Level) -> list[Need]:
@@ -85,7 +81,7 @@ def _send(store: Store, level: Level, need: Need, quantity_units: int, cause: st
         "need_units": need.quantity_units - need.received_units,
         "donor_available_units": available_units(level, own_rules),
         "donor_planned_units": level.in_transit_out_units,
-        "donor_kept_units": _kept_units(own_rules),
+        "donor_kept_units": kept_units(own_rules),
     }
     transfer.promotion = need.promotion
     transfers.flag(transfer, "cross_dock" if own_rules.cross_dock else "on_request")

@@ -37,7 +37,7 @@ from streams.contracts.purchases import (
 )
 from streams.contracts.state import CLOCK, COMMAND, SEPARATOR, AnsweredCommand, key, sku_of
 from streams.contracts.units import UNIT_STRUCTS, UnitArrived, UnitPacked
-from streams.domain.calendars import next_open_ms
+from streams.domain.calendars import departure_ms
 from streams.domain.count_sessions import CountSessions
 from streams.domain.logistic_units import LogisticUnits
 from streams.domain.order_sagas import OrderSagas
@@ -246,12 +246,6 @@ class PlanningFold(TimedFold[PlanItem]):
     def _set_timer(self, shipment: Shipment) -> None:
         kept_ms = SHIPMENT_KEPT_MS if shipment.state == "closed" else 0
         self.timers.set(shipment.shipment_id, shipment.closes_at_ms + kept_ms)
-
-
-def departure_ms(lane: LaneRecord, at_ms: int) -> int:
-    """Return when a shipment that is ready at a time may depart by its lane's days and hours."""
-    from_ms, until_ms = lane.depart_from_ms, lane.depart_until_ms
-    return next_open_ms(at_ms, lane.depart_weekdays, from_ms, until_ms, lane.closed_dates)
 
 
 def _takes(shipment: Shipment, line: ShipmentLine, lane: LaneRecord) -> bool:

@@ -17,6 +17,7 @@ from streams.contracts.ledger import MovementKind
 from streams.contracts.plans import ShipmentLine, ShipmentLineWithdrawn
 from streams.contracts.state import TRANSFER_OPEN, SkuBook, Transfer, TransferState
 from streams.domain import book, needs
+from streams.domain.calendars import departure_ms
 from streams.domain.catalogue import Rules
 from streams.domain.store import Store
 
@@ -140,8 +141,12 @@ def progress(transfer: Transfer) -> TransferState:
 
 
 def proposal_deadline_ms(store: Store, transfer: Transfer) -> int:
-    """Return when a transfer that has not left expires."""
-    return store.now_ms + rules_of(store, transfer).proposal_ttl_ms
+    """Return when a transfer that has not left expires: so long after it could have left."""
+    lane = store.catalogue.lane(transfer.from_site, transfer.to_site)
+    leaves_ms = store.now_ms
+    if lane is not None:
+        leaves_ms = departure_ms(lane, store.now_ms + lane.consolidation_ms)
+    return leaves_ms + rules_of(store, transfer).proposal_ttl_ms
 
 
 def transit_deadline_ms(store: Store, transfer: Transfer) -> int:
