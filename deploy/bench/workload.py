@@ -56,7 +56,7 @@ FULL: Final = Sizes(
     domain_skus=4_000,
 )
 QUICK: Final = Sizes(
-    frames=800_000,
+    frames=600_000,
     few_frames=100_000,
     records=15_000,
     few=2_000,
