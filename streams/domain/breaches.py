@@ -264,7 +264,7 @@ def _open(
                 **_minutes_left(rules, available_units),
                 **flapping.limits(rules, breach),
             },
-            text="; ".join(filter(None, (promotion, FLAPPING if breach.flapping else ""))),
+            text=FLAPPING if breach.flapping else promotion,
         ),
     )
 

@@ -13,12 +13,14 @@ from streams.domain.store import Store
 
 FLAPPING: Final = "flapping: held open until it has stayed clear"
 """What the alert of a flapping breach says."""
+KINDS: Final = frozenset({"stockout", "predicted_stockout", "low_stock", "overstock"})
+"""What swings with stock. A shortage for a promotion ends with it, however often it was moved."""
 
 
 def note_opened(level: Level, rules: Rules, breach: Breach) -> None:
     """Remember that a breach opens, and mark it as flapping where that was too often."""
     window_ms = _window_ms(rules)
-    if not window_ms:
+    if not window_ms or breach.kind not in KINDS:
         return
     now_ms = breach.opened_at_ms
     known = {entry.kind: entry for entry in level.recent_breaches}

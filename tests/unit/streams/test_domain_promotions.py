@@ -218,6 +218,16 @@ def test_a_promotion_that_is_called_off_takes_everything_back() -> None:
     assert (level.in_transit_in_units, level.on_order_units, level.breaches) == (0, 0, ())
 
 
+def test_a_promotion_that_comes_and_goes_does_not_flap() -> None:
+    """It is people who plan it: what is short for it ends with it, each time."""
+    story = bare(flap_opens_max=1, flap_window_ms=30 * DAY_MS)
+    sale = promotion(2, planned_units=150, site=SHOP)
+    for times in (1, 2, 3):
+        story.tell(reference(sale))
+        story.tell(reference(sale, removed=True))
+        assert (len(shortages(story)), len(cleared(story))) == (times, times)
+
+
 def test_a_moved_promotion_is_looked_at_where_it_was_and_where_it_is() -> None:
     """To another site, to another article, to another time: at once."""
     story = bare()
