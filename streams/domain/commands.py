@@ -252,6 +252,8 @@ def _edit(store: Store, transfer: Transfer, command: CommandInput) -> Refusal | 
     if refusal is None:
         transfer.quantity_units = command.quantity_units
         transfers.flag(transfer, "edited")  # its donor is assessed, and says if that is too much
+        if transfer.served and more_units > 0:
+            needs.allot(store, transfer, more_units)
         if transfer.state == "approved":
             line = transfers.shipment_line_withdrawn(store, transfer)
             store.outbox.plan(transfer.from_site, line)

@@ -1,8 +1,8 @@
 """A receipt that covers open requests of other sites is sent on to them.
 
 With cross-dock so is all that comes, before put-away, down to the hold-back. Without it a site
-sends along its lanes what it can spare: it keeps its own minimum too, and sends nothing while it is
-short, expects some itself or has just been sent some, so that nothing goes to and fro.
+sends along its lanes what it can spare: it keeps its own minimum too, and sends nothing while it
+expects some itself or has just been sent some, so that nothing goes to and fro.
 """
 
 from streams.contracts.state import Level, Need
@@ -21,7 +21,7 @@ def allot(store: Store, level: Level, received_units: int, cause: str) -> None:
     Who runs out first comes first.
     """
     rules = store.rules(level.sku, level.site)
-    if is_unknown(level, rules) or not (rules.cross_dock or _can_spare(level)):
+    if is_unknown(level, rules) or (level.in_transit_in_units and not rules.cross_dock):
         return
     free_units = available_units(level, rules) - level.in_transit_out_units - kept_units(rules)
     left_units = min(received_units, free_units) if rules.cross_dock else free_units
@@ -34,11 +34,6 @@ def allot(store: Store, level: Level, received_units: int, cause: str) -> None:
         if quantity_units > 0 and (rules.cross_dock or _has_way(store, level, need.site)):
             left_units -= quantity_units
             _send(store, level, need, quantity_units, cause)
-
-
-def _can_spare(level: Level) -> bool:
-    short = level.need_id or any(breach.kind != "overstock" for breach in level.breaches)
-    return not short and not level.in_transit_in_units
 
 
 def _has_way(store: Store, level: Level, to_site: str) -> bool:

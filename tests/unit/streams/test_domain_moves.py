@@ -250,6 +250,18 @@ def test_a_receipt_that_can_be_spared_goes_to_who_requested_it() -> None:
     assert (level.in_transit_in_units, level.on_order_units) == (15, 6)
 
 
+def test_a_warehouse_that_was_short_sends_what_its_receipt_leaves_it() -> None:
+    """Its own request is served first: it keeps its minimum, and the rest goes on."""
+    story = Story().tell(policy(), reference(SiteRecord(SHOP, parent_site=WAREHOUSE)))
+    story.tell(lane(WAREHOUSE), opening(12, site=WAREHOUSE), opening(12))
+    story.tell(scan("sale", 6, seq=1, site=WAREHOUSE), scan("sale", 6, seq=1))
+    assert (story.level(WAREHOUSE).need_id, story.transfers()) != ("", [])
+    missing = story.level().on_order_units
+    story.tell(scan("receive", 500, seq=2, site=WAREHOUSE))
+    assert (story.transfer().quantity_units, story.transfer().flags) == (missing, ["on_request"])
+    assert (story.level().on_order_units, story.level().in_transit_in_units) == (0, missing)
+
+
 def test_a_warehouse_that_is_short_itself_sends_nothing() -> None:
     """What comes does not lift it to its minimum."""
     story = _waiting().tell(lane(WAREHOUSE))
@@ -280,7 +292,10 @@ def test_what_was_to_serve_a_request_and_never_leaves_is_missed_again(how: str) 
     left = 1 if how == "edit" else 0
     assert (level.on_order_units, level.in_transit_in_units) == (missing - left, left)
     assert [one.need_id for one in story.needs() if one.state == "open"] == [need.need_id]
+    if how == "edit":
+        story.tell(command("edit_transfer", transfer_id, name="more", quantity_units=missing))
     if how == "cancel":
         story.tell(command("reopen_transfer", transfer_id, name="again"))
+    if how != "expire":
         level = story.level()
         assert (level.on_order_units, level.in_transit_in_units) == (0, missing)
