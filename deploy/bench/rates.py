@@ -71,13 +71,8 @@ def rate_of(seen: Round, warm_events: int) -> Rate:
     if last <= first:
         last = len(seen.samples) - 1
     samples = seen.samples[first : last + 1]
-    begin, end = samples[0], samples[-1]
-    done = end.events - begin.events
-    wall_s, used_s = end.at_s - begin.at_s, end.cpu_s - begin.cpu_s
-    if done <= 0 or wall_s <= 0 or used_s <= 0:
-        raise BenchError("the engine was done too soon to be measured: give it more events")
     broker_s = seen.broker_cpu_s[last] - seen.broker_cpu_s[first]
-    return Rate(done / wall_s, done / used_s, lag_slope(samples), broker_s / done * 1e6)
+    return _between(samples[0], samples[-1], lag_slope(samples), broker_s)
 
 
 def short_rate_of(seen: Round, warm_events: int) -> Rate:
@@ -93,15 +88,18 @@ def short_rate_of(seen: Round, warm_events: int) -> Rate:
     begin = next((s for s in seen.taken if s.events >= max(1, warm_events)), None)
     if begin is None or not seen.samples:
         raise BenchError("the engine was done before it could be measured: give it more events")
-    end = seen.samples[-1]
-    done, wall_s, used_s = end.events - begin.events, end.at_s - begin.at_s, end.cpu_s - begin.cpu_s
-    if done <= 0 or wall_s <= 0 or used_s <= 0:
-        raise BenchError("the engine was done too soon to be measured: give it more events")
     looks = zip(seen.samples, seen.broker_cpu_s, strict=True)
     broker_begin_s = max((cpu for s, cpu in looks if s.at_s <= begin.at_s), default=0.0)
     broker_s = seen.broker_cpu_s[-1] - (broker_begin_s or seen.broker_cpu_s[0])
     slope = lag_slope([s for s in seen.taken if s.events >= begin.events])
-    return Rate(done / wall_s, done / used_s, slope, broker_s / done * 1e6)
+    return _between(begin, seen.samples[-1], slope, broker_s)
+
+
+def _between(begin: Sample, end: Sample, slope_per_s: float, broker_s: float) -> Rate:
+    done, wall_s, used_s = end.events - begin.events, end.at_s - begin.at_s, end.cpu_s - begin.cpu_s
+    if done <= 0 or wall_s <= 0 or used_s <= 0:
+        raise BenchError("the engine was done too soon to be measured: give it more events")
+    return Rate(done / wall_s, done / used_s, slope_per_s, broker_s / done * 1e6)
 
 
 def lag_slope(samples: Sequence[Sample]) -> float:
