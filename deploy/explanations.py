@@ -26,7 +26,8 @@ from streams.contracts.events import (
 from streams.contracts.lots import LotHeld
 from streams.contracts.orders import OrderChanged, OrderLineChanged
 from streams.contracts.witnesses import WITNESS_KINDS, WitnessGapChanged
-from streams.domain.thresholds import MILLI, Thresholds, compute
+from streams.domain.arithmetic import MILLI
+from streams.domain.thresholds import Thresholds, compute
 
 _CAPS: Final = (
     ("reorder_units_max", "cap"),

@@ -1,12 +1,10 @@
 """What a decision taken ahead of a promotion says of it, from its own numbers. Pure."""
 
 from collections.abc import Mapping
-from typing import Final
 
 from deploy.utc import utc
 from streams.contracts.events import BreachOpened
-
-_MILLI: Final = 1_000
+from streams.domain.arithmetic import MILLI
 
 
 def for_promotion(promotion: str, numbers: Mapping[str, int]) -> str:
@@ -41,4 +39,4 @@ def promotion_lines(event: BreachOpened) -> list[str]:
 
 
 def _milli(milli: int) -> str:
-    return f"{milli / _MILLI:.10g}"
+    return f"{milli / MILLI:.10g}"

@@ -14,8 +14,9 @@ from ingest.contracts.durations import DAY_MS
 from streams.contracts.events import EVENT_FRAMES
 from streams.contracts.kpis import KPI, Kpi, KpisClosed, KpiSums
 from streams.contracts.state import CLOCK, LEVEL, Clock, Level, decode, key, key_parts
+from streams.domain.arithmetic import MILLI
 from streams.domain.kpis import summed
-from streams.domain.thresholds import DAYS_PER_YEAR, MILLI
+from streams.domain.thresholds import DAYS_PER_YEAR
 
 DAY_S: Final = 86_400
 DAYS_TOLD_MAX: Final = 35

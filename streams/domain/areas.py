@@ -4,6 +4,7 @@ Unknown is not zero: an area is known while every channel that watches it sees s
 count. What moves from one area to the other moves no stock: the book is compared with both.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from streams.contracts.state import Level, SensedChannel
@@ -25,19 +26,10 @@ def seen_units(level: Level) -> int | None:
     None where that is not known: where a channel is blind, where none watches the shelf, or where
     only a beam sees something.
     """
-    total_units, something = 0, False
     for channel in level.sensed:
-        if channel.blind:
-            return None
         if channel.backroom:  # few levels have one: only then are the two summed apart
             return sight_of(level).units
-        if channel.units < 0:
-            something = True
-        else:
-            total_units += channel.units
-    if not level.sensed or (something and not total_units):
-        return None
-    return total_units
+    return _sum_units(level.sensed)
 
 
 def sight_of(level: Level) -> Sight:
@@ -56,10 +48,14 @@ def is_shelf_watched(level: Level) -> bool:
     return any(not channel.backroom for channel in level.sensed)
 
 
-def _sum_units(channels: list[SensedChannel]) -> int | None:
+def _sum_units(channels: Sequence[SensedChannel]) -> int | None:
     """Return what the channels of one area see together; None where that is not known."""
-    if not channels or any(channel.blind for channel in channels):
-        return None
-    counted_units = sum(channel.units for channel in channels if channel.units >= 0)
-    something = any(channel.units < 0 for channel in channels)
-    return None if something and not counted_units else counted_units
+    total_units, something = 0, False
+    for channel in channels:
+        if channel.blind:
+            return None
+        if channel.units < 0:
+            something = True
+        else:
+            total_units += channel.units
+    return None if not channels or (something and not total_units) else total_units

@@ -1,5 +1,10 @@
 """Integer arithmetic of quantities and money; no floats anywhere."""
 
+from typing import Final
+
+MILLI: Final = 1_000
+"""Fractions that events and records tell are integers, in thousandths."""
+
 
 def half_even(numerator: int, denominator: int) -> int:
     """Return `numerator / denominator` rounded to the nearest integer, halves to the even one.

@@ -8,7 +8,7 @@ clears, and a dwell begins anew afterwards.
 from math import inf
 from typing import Final, NamedTuple
 
-from streams.contracts.alerts import AlertEnded, AlertRaised, Severity
+from streams.contracts.alerts import AlertRaised, Severity
 from streams.contracts.events import BreachCleared, BreachOpened
 from streams.contracts.state import Breach, BreachKind, Level
 from streams.domain import (
@@ -25,10 +25,10 @@ from streams.domain import (
     witnesses,
 )
 from streams.domain.answers import answer
+from streams.domain.arithmetic import MILLI
 from streams.domain.catalogue import Rules
-from streams.domain.flapping import FLAPPING
 from streams.domain.issues import note_gap
-from streams.domain.positions import position_units
+from streams.domain.positions import position_units, with_coming
 from streams.domain.records import NEVER_CALM
 from streams.domain.store import Store
 from streams.domain.thresholds import usual
@@ -43,7 +43,6 @@ SEVERITY: Final[dict[BreachKind, Severity]] = {
 }
 
 PROMOTION_SHORTAGE: Final = "promotion_shortage"
-MILLI: Final = 1_000
 DAY_MINUTES: Final = 1_440
 
 
@@ -156,7 +155,7 @@ def _look_ahead(store: Store, level: Level, rules: Rules, available_units: int) 
     needed_units = rules.promoted_units
     if needed_units is None and not level.breaches:
         return
-    position = available_units + level.in_transit_in_units + level.on_order_units
+    position = with_coming(level, available_units)
     judgement = Judgement(
         PROMOTION_SHORTAGE,
         needed_units or 0,
@@ -264,7 +263,7 @@ def _open(
                 **_minutes_left(rules, available_units),
                 **flapping.limits(rules, breach),
             },
-            text=FLAPPING if breach.flapping else promotion,
+            text=flapping.FLAPPING if breach.flapping else promotion,
         ),
     )
 
@@ -314,7 +313,7 @@ def _clear(
     _remove(level, breach)
     flapping.forget_old(level, rules, store.now_ms)
     store.levels.touch((level.sku, level.site))
-    store.outbox.events.append(
+    store.outbox.clear_breach(
         BreachCleared(
             breach_id=breach.breach_id,
             sku=level.sku,
@@ -326,8 +325,6 @@ def _clear(
             threshold_units=judgement.threshold_units,
         )
     )
-    ended = AlertEnded(alert_key=breach.breach_id, site=level.site, at_ms=store.now_ms)
-    store.outbox.alert(level.site, ended)
     if _open_shortage(level) is None and breach.kind != "overstock":
         transfers.withdraw(store, level.sku, level.site, breach.breach_id)
     elif breach.kind == PROMOTION_SHORTAGE:

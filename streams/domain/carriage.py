@@ -26,6 +26,7 @@ from streams.domain.transfers import (
     planned_units,
     progress,
     settle,
+    to_come_units,
     transit_deadline_ms,
 )
 
@@ -255,8 +256,8 @@ def _packed(store: Store, scan: ScanInput) -> Transfer | None:
     if not scan.sscc:
         return None
     for transfer in _candidates(store, scan.sku):
-        to_come_units = on_the_way_units(transfer) + transfer.lost_units
-        if scan.sscc in transfer.ssccs and transfer.to_site == scan.site and to_come_units > 0:
+        into_here = scan.sscc in transfer.ssccs and transfer.to_site == scan.site
+        if into_here and to_come_units(transfer) > 0:
             return transfer
     return None
 
@@ -312,7 +313,7 @@ def _shares(store: Store, scan: ScanInput) -> list[tuple[Transfer, int]]:
     left_units = scan.quantity_units
     shares: list[tuple[Transfer, int]] = []
     for transfer in fitting:
-        units = min(left_units, on_the_way_units(transfer) + transfer.lost_units)
+        units = min(left_units, to_come_units(transfer))
         if units > 0:
             shares.append((transfer, units))
             left_units -= units

@@ -13,7 +13,7 @@ from typing import Final
 from ingest.contracts.counts import CountLineInput
 from ingest.contracts.durations import DAY_MS
 from ingest.frames import ScanInput
-from streams.contracts.alerts import AlertEnded, AlertRaised
+from streams.contracts.alerts import AlertRaised
 from streams.contracts.counts import CountLine, CountMove, SessionLineState
 from streams.contracts.ledger import scan_cause
 from streams.contracts.state import Level
@@ -292,8 +292,7 @@ def _close(store: Store, asked: CountLineInput) -> None:
 
 
 def _end_alert(store: Store, line: CountLine) -> None:
-    ended = AlertEnded(alert_key=_alert_key(line), site=line.site, at_ms=store.now_ms)
-    store.outbox.alert(line.site, ended)
+    store.outbox.end_alert(_alert_key(line), line.site, store.now_ms)
 
 
 def _alert_key(line: CountLine) -> str:

@@ -9,6 +9,7 @@ from streams.contracts.state import Level, Need
 from streams.domain import needs, transfers
 from streams.domain.arithmetic import round_down
 from streams.domain.autonomy import take_automatic
+from streams.domain.donors import is_cooling
 from streams.domain.promised import kept_units
 from streams.domain.sensing import available_units, is_unknown
 from streams.domain.store import Store
@@ -38,10 +39,7 @@ def allot(store: Store, level: Level, received_units: int, cause: str) -> None:
 
 def _has_way(store: Store, level: Level, to_site: str) -> bool:
     lane = store.catalogue.lane(level.site, to_site)
-    if lane is None:
-        return False
-    cooling = store.now_ms - level.last_received_at_ms < lane.cooldown_ms
-    return not (level.last_received_at_ms and cooling)
+    return lane is not None and not is_cooling(store, level, lane)
 
 
 def _waiting(store: Store, level: Level) -> list[Need]:

@@ -153,6 +153,19 @@ def warm_weight(weight: float, count: int) -> float:
     return max(weight, 1 / count)
 
 
+def learned_moments(
+    mean: float, variance: float, seen: float, count: int, *, weights: tuple[float, float]
+) -> tuple[float, float]:
+    """Return mean and mean squared error after the `count`-th observation, the first of them 1.
+
+    `weights` are theirs; an error is that of the mean before, so the first observation has none.
+    """
+    if count > 1:
+        error = seen - mean
+        variance = smoothed(variance, error * error, warm_weight(weights[1], count - 1))
+    return smoothed(mean, seen, warm_weight(weights[0], count)), variance
+
+
 def _learn_total(demand: Demand, units: float, weekday: int) -> None:
     factor = weekday_factor(demand, weekday)
     days = demand.days
@@ -201,8 +214,10 @@ def _learn_size(demand: Demand, units: int) -> None:
     if units <= 0:
         return
     demand.sale_days += 1
-    if demand.sale_days > 1:
-        error = units - demand.size
-        weight = warm_weight(VARIANCE_WEIGHT, demand.sale_days - 1)
-        demand.size_variance = smoothed(demand.size_variance, error * error, weight)
-    demand.size = smoothed(demand.size, units, warm_weight(SIZE_WEIGHT, demand.sale_days))
+    demand.size, demand.size_variance = learned_moments(
+        demand.size,
+        demand.size_variance,
+        units,
+        demand.sale_days,
+        weights=(SIZE_WEIGHT, VARIANCE_WEIGHT),
+    )

@@ -6,7 +6,7 @@ A silence is a warning that becomes critical: the longer it lasts, the less is k
 from typing import Final
 
 from ingest.frames import StatusInput
-from streams.contracts.alerts import AlertEnded, AlertRaised, Severity
+from streams.contracts.alerts import AlertRaised, Severity
 from streams.contracts.events import DeviceStatusChanged
 from streams.contracts.state import DEVICE, DeviceState
 from streams.domain.store import Store
@@ -135,8 +135,7 @@ def _tell(store: Store, known: DeviceState, status: StatusInput) -> None:
 
 
 def _end(store: Store, known: DeviceState, alert_key: str) -> None:
-    ended = AlertEnded(alert_key=alert_key, site=known.site, at_ms=store.now_ms)
-    store.outbox.alert(known.site, ended)
+    store.outbox.end_alert(alert_key, known.site, store.now_ms)
 
 
 def _raise_silent(store: Store, known: DeviceState, severity: Severity) -> None:

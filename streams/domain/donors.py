@@ -100,8 +100,7 @@ def _offer(store: Store, level: Level, wanting: Rules, lane: LaneRecord) -> Offe
     donor = store.levels.get((sku, lane.from_site))
     if donor is None or _is_short(donor) or donor.in_transit_in_units > 0:
         return None
-    cooling = store.now_ms - donor.last_received_at_ms < lane.cooldown_ms
-    if donor.last_received_at_ms and cooling:
+    if is_cooling(store, donor, lane):
         return None
     rules = store.rules(sku, lane.from_site)
     if is_unknown(donor, rules):
@@ -120,6 +119,12 @@ def _offer(store: Store, level: Level, wanting: Rules, lane: LaneRecord) -> Offe
     if surplus <= 0:
         return None
     return Offer(lane, surplus, available, planned, kept, spoiling)
+
+
+def is_cooling(store: Store, donor: Level, lane: LaneRecord) -> bool:
+    """Tell whether a transfer came so lately that nothing goes out by this lane yet."""
+    arrived_at_ms = donor.last_received_at_ms
+    return arrived_at_ms > 0 and store.now_ms - arrived_at_ms < lane.cooldown_ms
 
 
 def _is_short(donor: Level) -> bool:

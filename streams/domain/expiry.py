@@ -7,13 +7,14 @@ they are sold, moved or thrown away.
 
 from typing import Final
 
-from streams.contracts.alerts import AlertEnded, AlertRaised
+from streams.contracts.alerts import AlertRaised
 from streams.contracts.events import BreachCleared, BreachOpened
 from streams.contracts.lots import EXPIRED, FRESH, LOTS, NEAR, LotBook
 from streams.contracts.state import SEPARATOR, Level
 from streams.domain import holds
 from streams.domain.catalogue import Rules
 from streams.domain.lots import lots_name
+from streams.domain.positions import with_coming
 from streams.domain.sensing import available_units
 from streams.domain.store import Store
 
@@ -135,7 +136,6 @@ def _open(store: Store, level: Level, rules: Rules, book: LotBook, numbers: dict
     book.breach_id = store.next_id("breach", level.sku)
     book.breach_opened_at_ms = store.now_ms
     available = available_units(level, rules)
-    position = available + level.in_transit_in_units + level.on_order_units
     store.outbox.events.append(
         BreachOpened(
             breach_id=book.breach_id,
@@ -145,7 +145,7 @@ def _open(store: Store, level: Level, rules: Rules, book: LotBook, numbers: dict
             at_ms=store.now_ms,
             since_ms=store.now_ms,
             available_units=available,
-            position_units=position,
+            position_units=with_coming(level, available),
             threshold_units=0,
             observed_at_ms=store.observed_at_ms,
             decided_from={
@@ -158,7 +158,7 @@ def _open(store: Store, level: Level, rules: Rules, book: LotBook, numbers: dict
 
 
 def _clear(store: Store, level: Level, rules: Rules, book: LotBook) -> None:
-    store.outbox.events.append(
+    store.outbox.clear_breach(
         BreachCleared(
             breach_id=book.breach_id,
             sku=level.sku,
@@ -170,6 +170,4 @@ def _clear(store: Store, level: Level, rules: Rules, book: LotBook) -> None:
             threshold_units=0,
         )
     )
-    ended = AlertEnded(alert_key=book.breach_id, site=level.site, at_ms=store.now_ms)
-    store.outbox.alert(level.site, ended)
     book.breach_id, book.breach_stage, book.breach_opened_at_ms = "", FRESH, 0

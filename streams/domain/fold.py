@@ -78,7 +78,7 @@ class StockFold:
         store.catalogue.load(state)
         store.timers.clear()
         timed: list[TimerKey] = [(ROUND, "")]
-        ages = BlindAges(store.catalogue.policies, lambda sku: _category(store, sku))
+        ages = BlindAges(store.catalogue.policies, store.category)
         for raw in store.restored.load(state, ages, store.timers):
             kind, _, name = raw.decode().partition(SEPARATOR)
             if kind == SKU:
@@ -235,11 +235,6 @@ def _apply_installation(store: Store, installation: InstallationInput) -> None:
     clock.installation_id = installation.installation_id
     clock.partition_count = installation.partition_count
     clock.time = installation.time
-
-
-def _category(store: Store, sku: str) -> str:
-    book = store.books.get(sku)
-    return book.record.category if book is not None and book.record is not None else ""
 
 
 def _arm_restored(store: Store, timer_key: TimerKey) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from ingest.frames import CommandInput
-from streams.contracts.alerts import AlertEnded, AlertRaised
+from streams.contracts.alerts import AlertRaised
 from streams.contracts.ledger import Movement
 from streams.contracts.lots import RECALLS_MAX, HoldCause, LotBook, LotHeld, Recall, SkuRecalls
 from streams.contracts.state import Level
@@ -204,8 +204,7 @@ def _lift(store: Store, command: CommandInput) -> str:
             units, entry.quarantined_units = entry.quarantined_units, 0
             _change(store, book, command, "lift", -units)
     for site in store.book(sku).sites:
-        ended = AlertEnded(alert_key=_alert_key(sku, lot, site), site=site, at_ms=store.now_ms)
-        store.outbox.alert(site, ended)
+        store.outbox.end_alert(_alert_key(sku, lot, site), site, store.now_ms)
     return ""
 
 

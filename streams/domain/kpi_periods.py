@@ -4,11 +4,11 @@ from ingest.contracts.durations import DAY_MS
 from streams.contracts.kpis import Kpi, KpisClosed
 from streams.contracts.state import Level
 from streams.domain import areas, kpis
+from streams.domain.arithmetic import MILLI
 from streams.domain.book import average_cost_minor
 from streams.domain.catalogue import Rules
 from streams.domain.demand import forecast_units
 from streams.domain.store import Store
-from streams.domain.thresholds import MILLI
 
 
 def close_period(store: Store, level: Level, rules: Rules) -> None:

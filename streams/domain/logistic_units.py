@@ -5,13 +5,13 @@ lets all of it arrive: an input for each transfer, in the partition of its SKU. 
 is a dead letter with the reason; nothing is received on a guess.
 """
 
-import base64
 from typing import Final
 
 import msgspec
 
 from ingest.contracts.durations import DAY_MS
-from ingest.contracts.topics import DEAD_LETTERS, INPUTS, PLANS
+from ingest.contracts.events import DeadLetterReason
+from ingest.contracts.topics import INPUTS, PLANS
 from ingest.contracts.units import UnitArrivedInput
 from ingest.frames import INPUT_FRAMES
 from ingest.partitions import partition_of
@@ -19,7 +19,7 @@ from streams.contracts.ledger import scan_cause
 from streams.contracts.plans import PlanItem
 from streams.contracts.state import key, sku_of
 from streams.contracts.units import UNIT, LogisticUnit, UnitArrived, UnitLine, UnitPacked
-from streams.engine.fold import Output
+from streams.engine.records import dead_letter
 from streams.engine.timed import TimedFold
 
 UNIT_LINES_MAX: Final = 500
@@ -110,20 +110,18 @@ class LogisticUnits:
         partition = partition_of(sku, self._partition_count)
         self._fold.outbox.add(INPUTS.name, partition, INPUT_FRAMES, item, self._fold.now_ms)
 
-    def _refuse(self, arrived: UnitArrived, reason: str, detail: str) -> None:
+    def _refuse(self, arrived: UnitArrived, reason: DeadLetterReason, detail: str) -> None:
         """Write the scan to the dead letters, as on the wire."""
         event = {name: getattr(arrived, name) for name in _WIRE} | {"action": "arrive"}
-        letter_id = f"{reason}-{scan_cause(arrived.source, arrived.boot, arrived.seq)}"
-        letter = {
-            "letter_id": letter_id,
-            "reason": reason,
-            "detail": detail,
-            "origin": f"{PLANS.name}/{partition_of(arrived.sscc, self._partition_count)}",
-            "received_at_ms": self._fold.now_ms,
-            "payload_base64": base64.b64encode(_JSON.encode(event)).decode(),
-        }
-        record = Output(DEAD_LETTERS.name, 0, letter_id.encode(), _JSON.encode(letter))
-        self._fold.outbox.add_record(record)
+        letter = dead_letter(
+            letter_id=f"{reason}-{scan_cause(arrived.source, arrived.boot, arrived.seq)}",
+            reason=reason,
+            detail=detail,
+            origin=f"{PLANS.name}/{partition_of(arrived.sscc, self._partition_count)}",
+            payload=_JSON.encode(event),
+            now_ms=self._fold.now_ms,
+        )
+        self._fold.outbox.add_record(letter)
 
 
 _WIRE: Final = ("source", "boot", "seq", "observed_at_ms", "historical", "sscc")

@@ -11,7 +11,7 @@ import msgspec
 
 from ingest.contracts.durations import DAY_MS
 from ingest.contracts.voids import VoidedMovement
-from streams.contracts.alerts import AlertEnded, AlertRaised
+from streams.contracts.alerts import AlertRaised
 from streams.contracts.events import NeedChanged
 from streams.contracts.state import Level, Need, Transfer
 from streams.domain import lead_times, supply
@@ -198,8 +198,7 @@ def close(store: Store, need: Need) -> None:
     need.closed_at_ms = store.now_ms
     store.timers.arm(("need", need.need_id), due(need))
     _tell(store, need)
-    ended = AlertEnded(alert_key=need.need_id, site=need.site, at_ms=store.now_ms)
-    store.outbox.alert(need.site, ended)
+    store.outbox.end_alert(need.need_id, need.site, store.now_ms)
 
 
 def close_unneeded(store: Store, need: Need) -> None:

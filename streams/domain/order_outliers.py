@@ -10,21 +10,20 @@ Statistics 33, 1962). A breach is of one line; it ends with the line, or when a 
 from math import sqrt
 from typing import Final
 
-from streams.contracts.alerts import AlertEnded, AlertRaised
+from streams.contracts.alerts import AlertRaised
 from streams.contracts.demand import OrderSizes
 from streams.contracts.events import BreachCleared, BreachOpened
 from streams.contracts.orders import OrderLine, Outlier
-from streams.contracts.state import SEPARATOR, Level
+from streams.domain.arithmetic import MILLI
 from streams.domain.catalogue import Rules
-from streams.domain.demand import smoothed, warm_weight
-from streams.domain.positions import position_units
+from streams.domain.demand import learned_moments
+from streams.domain.positions import with_coming
 from streams.domain.sensing import available_units
 from streams.domain.store import Store
 
 LINES_LEARNED_MIN: Final = 20
 """Lines before the deviation of sizes says anything."""
 SIZE_WEIGHT: Final = 0.05
-MILLI: Final = 1_000
 
 
 def limit_units(sizes: OrderSizes | None, rules: Rules) -> int:
@@ -46,14 +45,9 @@ def deviation(sizes: OrderSizes) -> float:
     return sqrt(max(sizes.variance, sizes.mean))
 
 
-def sizes_name(sku: str, site: str) -> str:
-    """Return the key of a level's order sizes in the store."""
-    return f"{sku}{SEPARATOR}{site}"
-
-
 def judge(store: Store, line: OrderLine, rules: Rules) -> None:
     """Open a breach where a new line is an outlier, then learn what it asks for."""
-    sizes = store.order_sizes.get(sizes_name(line.sku, line.site))
+    sizes = store.order_sizes.get((line.sku, line.site))
     limit = limit_units(sizes, rules)
     if 0 < limit < line.quantity_units:
         _open(store, line, rules, sizes or OrderSizes(), limit)
@@ -64,17 +58,15 @@ def learn(store: Store, line: OrderLine, rules: Rules) -> None:
     """Learn what a line asks for, once; where no policy judges by it, nothing is kept."""
     if not rules.order_outlier_deviations:
         return
-    name = sizes_name(line.sku, line.site)
-    sizes = store.order_sizes.get(name) or OrderSizes()
+    place = (line.sku, line.site)
+    sizes = store.order_sizes.get(place) or OrderSizes()
     limit = limit_units(sizes, rules)
     units = min(line.quantity_units, limit) if limit else line.quantity_units
     sizes.lines += 1
-    if sizes.lines > 1:
-        error = units - sizes.mean
-        weight = warm_weight(SIZE_WEIGHT, sizes.lines - 1)
-        sizes.variance = smoothed(sizes.variance, error * error, weight)
-    sizes.mean = smoothed(sizes.mean, units, warm_weight(SIZE_WEIGHT, sizes.lines))
-    store.order_sizes.put(name, sizes)
+    sizes.mean, sizes.variance = learned_moments(
+        sizes.mean, sizes.variance, units, sizes.lines, weights=(SIZE_WEIGHT, SIZE_WEIGHT)
+    )
+    store.order_sizes.put(place, sizes)
 
 
 def clear(store: Store, line: OrderLine) -> None:
@@ -84,7 +76,7 @@ def clear(store: Store, line: OrderLine) -> None:
         return
     line.outlier = None
     level = store.level(line.sku, line.site)
-    store.outbox.events.append(
+    store.outbox.clear_breach(
         BreachCleared(
             breach_id=outlier.breach_id,
             sku=line.sku,
@@ -96,25 +88,35 @@ def clear(store: Store, line: OrderLine) -> None:
             threshold_units=outlier.limit_units,
         )
     )
-    ended = AlertEnded(alert_key=outlier.breach_id, site=line.site, at_ms=store.now_ms)
-    store.outbox.alert(line.site, ended)
 
 
 def follow_policy(store: Store, sku: str, site: str) -> None:
     """Forget the sizes of a level whose policy no longer judges by them; what was told stays."""
-    name = sizes_name(sku, site)
-    if store.order_sizes.get(name) is None:
-        return
     if not store.rules(sku, site).order_outlier_deviations:
-        store.order_sizes.remove(name)
+        store.order_sizes.remove((sku, site))
 
 
 def _open(store: Store, line: OrderLine, rules: Rules, sizes: OrderSizes, limit: int) -> None:
     breach_id = store.next_id("breach", line.sku)
     line.outlier = Outlier(breach_id, store.now_ms, limit)
     level = store.level(line.sku, line.site)
+    available = available_units(level, rules)
     numbers = _numbers(line, rules, sizes, limit)
-    store.outbox.events.append(_opened(store, level, rules, line, numbers))
+    store.outbox.events.append(
+        BreachOpened(
+            breach_id=breach_id,
+            sku=line.sku,
+            site=line.site,
+            kind="order_outlier",
+            at_ms=store.now_ms,
+            since_ms=store.now_ms,
+            available_units=available,
+            position_units=with_coming(level, available),
+            threshold_units=limit,
+            decided_from={**numbers, "reference_version": store.clock.reference_version},
+            cause=f"{line.order_id}/{line.line}",
+        )
+    )
     raised = AlertRaised(
         alert_key=breach_id,
         kind="order_outlier",
@@ -126,24 +128,6 @@ def _open(store: Store, line: OrderLine, rules: Rules, sizes: OrderSizes, limit:
         text=f"order {line.order_id}, line {line.line}, asks for {line.quantity_units}",
     )
     store.outbox.alert(line.site, raised)
-
-
-def _opened(
-    store: Store, level: Level, rules: Rules, line: OrderLine, numbers: dict[str, int]
-) -> BreachOpened:
-    return BreachOpened(
-        breach_id=line.outlier.breach_id if line.outlier is not None else "",
-        sku=line.sku,
-        site=line.site,
-        kind="order_outlier",
-        at_ms=store.now_ms,
-        since_ms=store.now_ms,
-        available_units=available_units(level, rules),
-        position_units=position_units(level, rules),
-        threshold_units=numbers["threshold_units"],
-        decided_from={**numbers, "reference_version": store.clock.reference_version},
-        cause=f"{line.order_id}/{line.line}",
-    )
 
 
 def _numbers(line: OrderLine, rules: Rules, sizes: OrderSizes, limit: int) -> dict[str, int]:

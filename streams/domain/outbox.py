@@ -4,19 +4,19 @@ Items are grouped by topic and partition and cut into frames at the drain, so th
 depend on when a drain happens; the sequence of items in a partition does not.
 """
 
-import base64
 from typing import Final, TypeVar
 
 import msgspec
 
-from ingest.contracts.topics import ALERT_INPUTS, DEAD_LETTERS, EVENTS, INPUTS, MOVEMENTS, PLANS
+from ingest.contracts.topics import ALERT_INPUTS, EVENTS, INPUTS, MOVEMENTS, PLANS
 from ingest.frames import FRAME_ITEMS_MAX, FrameCodec, ScanInput
 from ingest.partitions import partition_of
-from streams.contracts.alerts import ALERT_INPUT_FRAMES, AlertItem
-from streams.contracts.events import EVENT_FRAMES, StreamEvent
+from streams.contracts.alerts import ALERT_INPUT_FRAMES, AlertEnded, AlertItem
+from streams.contracts.events import EVENT_FRAMES, BreachCleared, StreamEvent
 from streams.contracts.ledger import MOVEMENT_FRAMES, Movement, scan_cause
 from streams.contracts.plans import PLAN_FRAMES, PlanItem
 from streams.engine.fold import Output
+from streams.engine.records import dead_letter
 
 ItemT = TypeVar("ItemT")
 
@@ -47,6 +47,15 @@ class Outbox:
         partition = partition_of(site, self._partition_count)
         self._alerts.setdefault(partition, []).append(item)
 
+    def end_alert(self, alert_key: str, site: str, at_ms: int) -> None:
+        """Tell the alert fold that what an alert was raised for is over."""
+        self.alert(site, AlertEnded(alert_key=alert_key, site=site, at_ms=at_ms))
+
+    def clear_breach(self, cleared: BreachCleared) -> None:
+        """Tell that a breach is over, and end its alert."""
+        self.events.append(cleared)
+        self.end_alert(cleared.breach_id, cleared.site, cleared.at_ms)
+
     def too_old(self, scan: ScanInput, now_ms: int) -> None:
         """Write a scan that can't be told from a repeat to the dead letters, as on the wire."""
         cause = scan_cause(scan.source, scan.boot, scan.seq)
@@ -56,18 +65,16 @@ class Outbox:
             if name not in _NOT_WIRE and (value or name != "sku")
         }
         event["quantity"] = scan.quantity_units
-        letter_id = f"too_old-{self._partition}-{cause}"
-        letter = {
-            "letter_id": letter_id,
-            "reason": "too_old",
-            "detail": f"scan {scan.seq} of session {scan.boot} is below the sequence window,"
+        letter = dead_letter(
+            letter_id=f"too_old-{self._partition}-{cause}",
+            reason="too_old",
+            detail=f"scan {scan.seq} of session {scan.boot} is below the sequence window,"
             " or later than the session's end",
-            "origin": f"{INPUTS.name}/{self._partition}",
-            "received_at_ms": now_ms,
-            "payload_base64": base64.b64encode(_JSON.encode(event)).decode(),
-        }
-        letter_key = letter_id.encode()
-        self._letters.append(Output(DEAD_LETTERS.name, 0, letter_key, _JSON.encode(letter)))
+            origin=f"{INPUTS.name}/{self._partition}",
+            payload=_JSON.encode(event),
+            now_ms=now_ms,
+        )
+        self._letters.append(letter)
 
     def drain(self, now_ms: int) -> list[Output]:
         """Return all as frames stamped with the fold's now, by topic and partition; forget them."""

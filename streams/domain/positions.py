@@ -8,7 +8,12 @@ from streams.domain.sensing import available_units
 
 def position_units(level: Level, rules: Rules) -> int:
     """Return available stock and what is coming."""
-    return available_units(level, rules) + level.in_transit_in_units + level.on_order_units
+    return with_coming(level, available_units(level, rules))
+
+
+def with_coming(level: Level, available: int) -> int:
+    """Return the position of a level whose available stock is known."""
+    return available + level.in_transit_in_units + level.on_order_units
 
 
 def wanted_units(position: int, rules: Rules) -> int:

@@ -32,13 +32,7 @@ def review(store: Store, level: Level, rules: Rules, available_units: int) -> No
             return
         over_units -= transfers.planned_units(transfer)
         cause = f"surplus/{level.sku}/{level.site}"
-        if transfer.state == "proposed":
-            transfers.flag(transfer, "withdrawn")
-            transfers.end(store, transfer, "expired", cause)
-        elif BELOW_HOLD_BACK not in transfer.flags:
-            was = transfers.before(transfer)
-            transfers.flag(transfer, BELOW_HOLD_BACK)
-            transfers.settle(store, transfer, was, cause)
+        transfers.withdraw_or_flag(store, transfer, BELOW_HOLD_BACK, cause)
 
 
 def _leaving(store: Store, level: Level) -> list[Transfer]:

@@ -10,16 +10,16 @@ from typing import Final
 
 from ingest.contracts.demand import PromotionRecord
 from ingest.contracts.durations import DAY_MS
-from streams.contracts.demand import PROMOTION_NEED, Demand, PromotionNeed
+from streams.contracts.demand import Demand, PromotionNeed
 from streams.contracts.state import SEPARATOR, Level
 from streams.domain import lead_times, needs
+from streams.domain.arithmetic import MILLI
 from streams.domain.catalogue import Rules
 from streams.domain.demand import forecast_units
 from streams.domain.positions import position_units, wanted_units
 from streams.domain.reviews import LEARNED_DAYS_MIN, Expected, expected_demand
 from streams.domain.safety import ceil_units
 from streams.domain.store import Store
-from streams.domain.thresholds import MILLI
 
 EVER_MS: Final = 1 << 62
 _ORDINARY_PERMILLE: Final = 1_000
@@ -34,8 +34,7 @@ def follow(store: Store, sku: str, site: str) -> None:
     if found is None:
         store.promotion_needs.remove(sku_site)
     else:
-        store.promotion_needs.put(sku_site, found)
-        store.timers.arm((PROMOTION_NEED, f"{sku}{SEPARATOR}{site}"), found.due_ms)
+        store.foresee(sku_site, found)
     store.catalogue.cached_rules.pop(sku_site, None)
     store.touched[sku_site] = None
 
@@ -146,14 +145,12 @@ def _needing(store: Store, sku: str, site: str) -> list[PromotionRecord]:
 
     A promotion of all sites is not one of a warehouse: its shops ask it for what they need.
     """
-    book = store.books.get(sku)
-    category = book.record.category if book is not None and book.record is not None else ""
     record = store.catalogue.sites.get(site)
     sells = record is None or record.kind != "warehouse"
     return [
         promotion
         for promotion in store.catalogue.promotions(
-            sku, site, category, from_ms=store.now_ms, until_ms=EVER_MS
+            sku, site, store.category(sku), from_ms=store.now_ms, until_ms=EVER_MS
         )
         if (promotion.planned_units or promotion.uplift_permille > _ORDINARY_PERMILLE)
         and (sells or promotion.site)

@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 from streams.contracts.state import Level
+from streams.domain.arithmetic import MILLI
 from streams.domain.catalogue import Rules
 from streams.domain.fair_share import equal_run_out, in_packs
 from streams.domain.positions import position_units, wanted_units
@@ -12,7 +13,6 @@ from streams.domain.supply import demand_milli_day
 
 RECIPIENTS_CONSIDERED_MAX: Final = 64
 """Sites looked at for one share, by name."""
-MILLI: Final = 1_000
 
 
 class Share(NamedTuple):

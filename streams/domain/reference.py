@@ -49,7 +49,7 @@ def concerned(store: Store, policy: PolicyRecord) -> Iterator[tuple[str, str]]:
         book = store.books.get(sku)
         if book is None:
             continue
-        category = book.record.category if book.record is not None else ""
+        category = store.category(sku)
         if policy.scope == "category" and category != policy.category:
             continue
         for site in book.sites:
@@ -67,7 +67,7 @@ def _promoted(
         book = store.books.get(sku)
         if book is None:
             continue
-        category = book.record.category if book.record is not None else ""
+        category = store.category(sku)
         here = [
             one.site for one in versions if one.sku in {"", sku} and one.category in {"", category}
         ]

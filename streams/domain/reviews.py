@@ -13,6 +13,7 @@ from ingest.contracts.demand import DemandTrend, PromotionRecord
 from ingest.contracts.durations import DAY_MS
 from streams.contracts.demand import Demand
 from streams.contracts.events import ThresholdChanged, ThresholdInputs
+from streams.domain.arithmetic import MILLI
 from streams.domain.catalogue import Rules
 from streams.domain.days import day_of, start_ms, weekday_of
 from streams.domain.demand import (
@@ -25,7 +26,7 @@ from streams.domain.demand import (
 from streams.domain.lead_times import supply_time
 from streams.domain.safety import ceil_units, critical_ratio
 from streams.domain.store import Store
-from streams.domain.thresholds import MILLI, compute, follows_demand
+from streams.domain.thresholds import compute, follows_demand
 
 LEARNED_DAYS_MIN: Final = 14
 HORIZON_DAYS_MAX: Final = 366
@@ -135,8 +136,7 @@ def expected_demand(
     """
     if span_ms <= 0:
         return Expected(0, 0)
-    book = store.books.get(sku)
-    category = book.record.category if book is not None and book.record is not None else ""
+    category = store.category(sku)
     from_ms = store.now_ms + after_ms
     until_ms = from_ms + min(span_ms, HORIZON_DAYS_MAX * DAY_MS)
     base = forecast_units(demand)

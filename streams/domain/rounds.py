@@ -96,8 +96,7 @@ def _close_day(store: Store, level: Level, day: int) -> None:
 
 
 def _is_promoted(store: Store, level: Level, day: int) -> bool:
-    record = store.book(level.sku).record
-    category = record.category if record is not None else ""
+    category = store.category(level.sku)
     begin_ms, end_ms = start_ms(day), start_ms(day + 1)
     return bool(
         store.catalogue.promotions(

@@ -1,15 +1,12 @@
 """What of a donor's lots would not be sold before it spoils, were it sent."""
 
-from typing import Final
-
 from ingest.contracts.durations import DAY_MS
 from streams.contracts.lots import EXPIRED
 from streams.contracts.state import Level
+from streams.domain.arithmetic import MILLI
 from streams.domain.lots import lots_name
 from streams.domain.sensing import available_units
 from streams.domain.store import Store
-
-MILLI: Final = 1_000
 
 
 def spoiling_units(store: Store, donor: Level, recipient: Level, arrival_ms: int) -> int:

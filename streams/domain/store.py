@@ -163,7 +163,9 @@ class Store:
         self.order_queues: Records[tuple[str, ...], OrderQueue] = Records(
             _parts(ORDER_QUEUE), _decoder(OrderQueue)
         )
-        self.order_sizes = _records_of(ORDER_SIZES, OrderSizes)
+        self.order_sizes: Records[tuple[str, str], OrderSizes] = Records(
+            _parts(ORDER_SIZES), _decoder(OrderSizes)
+        )
         self.demands: Records[tuple[str, str], Demand] = Records(_parts(DEMAND), _decoder(Demand))
         self.lead_times: Records[tuple[str, ...], LeadTime] = Records(
             _parts(LEAD_TIME), _decoder(LeadTime)
@@ -217,9 +219,7 @@ class Store:
             insort(book.sites, site)
             self.books.touch(sku)
         if self.catalogue.foresees_promotions:
-            due_ms = max(1, self.clock.now_ms)
-            self.promotion_needs.put((sku, site), PromotionNeed(due_ms=due_ms))
-            self.timers.arm((PROMOTION_NEED, f"{sku}{SEPARATOR}{site}"), due_ms)
+            self.foresee((sku, site), PromotionNeed(due_ms=max(1, self.clock.now_ms)))
         made.buffer_units = made.buffer_policy_units = self.rules(sku, site).buffer_units
         return made
 
@@ -232,6 +232,16 @@ class Store:
             self.skus[sku] = None
             self.shares.add(sku)
         return found
+
+    def category(self, sku: str) -> str:
+        """Return the category of a SKU; empty where the catalogue says none."""
+        book = self.books.get(sku)
+        return book.record.category if book is not None and book.record is not None else ""
+
+    def foresee(self, sku_site: tuple[str, str], need: PromotionNeed) -> None:
+        """Keep what promotions need of a level, and when that has to be looked at again."""
+        self.promotion_needs.put(sku_site, need)
+        self.timers.arm((PROMOTION_NEED, SEPARATOR.join(sku_site)), need.due_ms)
 
     def next_id(self, kind: str, sku: str) -> str:
         """Return `{kind}-{sku}-{running number}` and count on."""

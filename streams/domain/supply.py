@@ -4,21 +4,19 @@ A request goes to the site's parent or to a supplier, by policy; what a supplier
 order multiples and not below its least quantity, so that a purchase order never has to change it.
 """
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from ingest.contracts.durations import DAY_MS
 from ingest.frames import SkuRecord
 from streams.contracts.purchases import PurchaseLine
 from streams.contracts.state import Level, Need
 from streams.domain import lead_times
-from streams.domain.arithmetic import round_up
+from streams.domain.arithmetic import MILLI, round_up
 from streams.domain.autonomy import is_automatic
 from streams.domain.catalogue import Rules
 from streams.domain.demand import forecast_units
 from streams.domain.sensing import available_units
 from streams.domain.store import Store
-
-MILLI: Final = 1_000
 
 
 class Source(NamedTuple):

@@ -13,10 +13,10 @@ from ingest.contracts.durations import DAY_MS
 from streams.contracts.demand import Demand, PromotionNeed
 from streams.contracts.events import ThresholdInputs
 from streams.domain import safety
+from streams.domain.arithmetic import MILLI
 from streams.domain.catalogue import Rules
 from streams.domain.lotsize import eoq_units, lot_units
 
-MILLI: Final = 1_000
 DAYS_PER_YEAR: Final = 365
 FILL_RATE: Final[safety.Fit] = "fill_rate"
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from ingest.contracts.durations import DAY_MS
-from streams.contracts.alerts import AlertEnded, AlertRaised
+from streams.contracts.alerts import AlertRaised
 from streams.contracts.events import TransferChanged
 from streams.contracts.ledger import MovementKind
 from streams.contracts.plans import ShipmentLine, ShipmentLineWithdrawn
@@ -42,6 +42,11 @@ NOTHING: Final = Before("", 0, 0)
 def on_the_way_units(transfer: Transfer) -> int:
     """Return the units that have left and neither arrived nor been given up."""
     return transfer.dispatched_units - transfer.received_units - transfer.lost_units
+
+
+def to_come_units(transfer: Transfer) -> int:
+    """Return the units that have left and not arrived, given up or not."""
+    return on_the_way_units(transfer) + transfer.lost_units
 
 
 def planned_units(transfer: Transfer) -> int:
@@ -246,13 +251,19 @@ def withdraw(store: Store, sku: str, site: str, cause: str, *, of_breach: str = 
             continue
         if of_breach not in {"", transfer.breach_id}:
             continue
-        if transfer.state == "proposed":
-            flag(transfer, "withdrawn")
-            end(store, transfer, "expired", cause)
-        elif transfer.state in {"approved", "held"} and "shortage_over" not in transfer.flags:
-            was = before(transfer)
-            flag(transfer, "shortage_over")
-            settle(store, transfer, was, cause)
+        if transfer.state in {"proposed", "approved", "held"}:
+            withdraw_or_flag(store, transfer, "shortage_over", cause)
+
+
+def withdraw_or_flag(store: Store, transfer: Transfer, name: str, cause: str) -> None:
+    """Take back what is only proposed; flag, once, what has been approved: people decide."""
+    if transfer.state == "proposed":
+        flag(transfer, "withdrawn")
+        end(store, transfer, "expired", cause)
+    elif name not in transfer.flags:
+        was = before(transfer)
+        flag(transfer, name)
+        settle(store, transfer, was, cause)
 
 
 def _forget(store: Store, transfer: Transfer) -> None:
@@ -349,8 +360,7 @@ def _tell_alerting(store: Store, transfer: Transfer, state_before: str) -> None:
 
 
 def _tell_over(store: Store, transfer: Transfer, alert_key: str) -> None:
-    site = transfer.to_site
-    store.outbox.alert(site, AlertEnded(alert_key=alert_key, site=site, at_ms=store.now_ms))
+    store.outbox.end_alert(alert_key, transfer.to_site, store.now_ms)
 
 
 def _remember_refusal(store: Store, transfer: Transfer) -> None:

@@ -8,11 +8,10 @@ from typing import Final
 
 from ingest.contracts.units import UnitArrivedInput
 from ingest.frames import ScanInput
-from streams.contracts.state import Transfer
 from streams.contracts.units import UnitArrived
 from streams.domain import book, carriage
 from streams.domain.store import Store
-from streams.domain.transfers import on_the_way_units
+from streams.domain.transfers import to_come_units
 
 NOTHING_ON_THE_WAY: Final = "nothing_on_the_way"
 """Flag of a unit's arrival of whose transfer nothing is on its way any more."""
@@ -39,7 +38,7 @@ def receive_unit(store: Store, arrived: UnitArrivedInput) -> None:
     """Let arrive what a unit held of a transfer, as far as that has not arrived before."""
     store.observed_at_ms = arrived.observed_at_ms
     transfer = store.transfers.get(arrived.transfer_id)
-    units = _to_come_units(transfer) if transfer is not None else 0
+    units = to_come_units(transfer) if transfer is not None else 0
     scan = ScanInput(
         sku=arrived.sku,
         site=arrived.site,
@@ -57,7 +56,3 @@ def receive_unit(store: Store, arrived: UnitArrivedInput) -> None:
     else:
         level = store.level(scan.sku, scan.site)
         book.post_refused(store, level, scan, NOTHING_ON_THE_WAY)
-
-
-def _to_come_units(transfer: Transfer) -> int:
-    return on_the_way_units(transfer) + transfer.lost_units

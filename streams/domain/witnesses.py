@@ -9,7 +9,7 @@ blind nothing opens, nothing clears, and a dwell begins anew afterwards.
 
 from typing import Final, NamedTuple
 
-from streams.contracts.alerts import AlertEnded, AlertRaised, Severity
+from streams.contracts.alerts import AlertRaised, Severity
 from streams.contracts.events import BreachCleared, BreachOpened
 from streams.contracts.state import SEPARATOR, Level
 from streams.contracts.witnesses import (
@@ -21,6 +21,7 @@ from streams.contracts.witnesses import (
 from streams.domain import areas, witness_gaps
 from streams.domain.areas import Sight
 from streams.domain.catalogue import Rules
+from streams.domain.positions import with_coming
 from streams.domain.sensing import available_units
 from streams.domain.store import Store
 
@@ -223,7 +224,7 @@ def _open(
             at_ms=store.now_ms,
             since_ms=watch.since_ms,
             available_units=available,
-            position_units=available + level.in_transit_in_units + level.on_order_units,
+            position_units=with_coming(level, available),
             threshold_units=numbers["threshold_units"],
             observed_at_ms=watch.observed_at_ms,
             decided_from={**numbers, "reference_version": store.clock.reference_version},
@@ -263,7 +264,7 @@ def _numbers(
 
 
 def _clear(store: Store, level: Level, rules: Rules, watch: Watch, threshold_units: int) -> None:
-    store.outbox.events.append(
+    store.outbox.clear_breach(
         BreachCleared(
             breach_id=watch.breach_id,
             sku=level.sku,
@@ -275,5 +276,3 @@ def _clear(store: Store, level: Level, rules: Rules, watch: Watch, threshold_uni
             threshold_units=threshold_units,
         )
     )
-    ended = AlertEnded(alert_key=watch.breach_id, site=level.site, at_ms=store.now_ms)
-    store.outbox.alert(level.site, ended)

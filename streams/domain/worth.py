@@ -4,18 +4,16 @@ It pays if the shortage it avoids until normal supply comes costs more than the 
 comes before that supply. After it the donor does not run out before the recipient.
 """
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from ingest.contracts.durations import DAY_MS
 from ingest.contracts.supply import LaneRecord
 from streams.contracts.state import Level
 from streams.domain import lead_times
-from streams.domain.arithmetic import round_down
+from streams.domain.arithmetic import MILLI, round_down
 from streams.domain.catalogue import Rules
 from streams.domain.store import Store
 from streams.domain.supply import demand_milli_day
-
-MILLI: Final = 1_000
 
 
 class Worth(NamedTuple):
