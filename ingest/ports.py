@@ -4,7 +4,7 @@ The adapters are in `ingest.adapters`; the doubles of the in-memory whole are in
 conformance suite a port runs on both.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal, Protocol, TypeAlias
 
 Token: TypeAlias = int
@@ -186,7 +186,7 @@ class CatalogView(Protocol):
     def installation(self) -> InstallationEntry | None:
         """The installation's record; None before it was read."""
 
-    def sites(self) -> Iterable[str]:
+    def sites(self) -> Collection[str]:
         """Return the known sites."""
 
     def apply(self, key: str, value: bytes | None) -> None:

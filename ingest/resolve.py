@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Raw
 
@@ -20,6 +20,8 @@ from ingest.frames import (
 from ingest.packing import reading_head, reading_tail
 from ingest.partitions import partition_of
 from ingest.ports import Assignment, CatalogView
+
+_BETWEEN_SITES: Final = frozenset({"dispatch", "arrive"})
 
 Placed = dict[int, list[Any]]
 """Inputs in pieces (`ingest.packing`), in the order sent, by partition."""
@@ -178,8 +180,10 @@ class Resolver:
             detail = f"serial number {serial} is of one item, and not of {event.quantity}"
             return "absurd_value", detail
         sscc = event.sscc or found.sscc
-        if sscc and not is_sscc(sscc):
-            return "bad_barcode", f"{sscc} is no SSCC of 18 digits with a right check digit"
+        if sscc or event.counterpart_site:
+            refusal = self._way_refused(event, sscc)
+            if refusal is not None:
+                return refusal
         observed_at_ms = self._clocks.corrected_ms(
             device, event.observed_at_ms, event.historical, received_at_ms
         )
@@ -205,6 +209,20 @@ class Resolver:
         )
         # A unit alone names no article: the partition of its code asks what is in it.
         self._place(found.sku or sscc, item, out)
+        return None
+
+    def _way_refused(self, event: wire.Scan, sscc: str) -> Refusal | None:
+        """Return what speaks against the unit and the other site that a scan names.
+
+        A misspelt site would become a level of its own, one that is out of stock for ever.
+        """
+        if sscc and not is_sscc(sscc):
+            return "bad_barcode", f"{sscc} is no SSCC of 18 digits with a right check digit"
+        other_site = event.counterpart_site
+        if other_site and event.action in _BETWEEN_SITES:
+            sites = self._catalog.sites()
+            if sites and other_site not in sites:
+                return "unknown_site", f"the catalogue has no site {other_site}"
         return None
 
     def _status(

@@ -155,6 +155,7 @@ DeadLetterReason = Literal[
     "sink_refused",
     "unknown_unit",
     "wrong_unit",
+    "unknown_site",
 ]
 
 

@@ -64,6 +64,9 @@ class Policy(ReferenceModel):
     """A donor never falls below this (nor below its own minimum)."""
     lead_witness: Witness | None = None
     negative_stock: NegativeStock | None = None
+    """When more is to leave by a scan or a hand-over than the book has: `refuse` books nothing but
+    a movement `refused`, `flag` says so in the movement, `allow` says nothing. A count says what is
+    there, and is never refused. Said nowhere: `flag`."""
     blind_after_ms: DurationMs | None = None
     """A sensed count older than this is unknown, not zero."""
     proposal_ttl_ms: DurationMs | None = None

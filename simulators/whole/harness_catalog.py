@@ -1,6 +1,6 @@
 """The small network of the simulation: its catalogue, and the inputs that load it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal
@@ -83,7 +83,7 @@ class SimulatedCatalog:
         self.site_names = [f"s{number}" for number in range(options.site_count)]
         self.skus = [f"sku-{number}" for number in range(options.sku_count)]
 
-    def sites(self) -> Iterable[str]:
+    def sites(self) -> Collection[str]:
         """Return the sites."""
         return self.site_names
 

@@ -262,6 +262,9 @@ def correct_scan(store: Store, scan: ScanInput) -> None:
     delta_units = scan.quantity_units
     if scan.action == "count":
         delta_units -= lots.counted_units(store, level, scan.lot)
+    elif delta_units < 0 and refuses(store, level, -delta_units):
+        post_refused(store, level, scan)  # a count says what is there: nothing refuses that
+        return
     correct(
         store,
         level,

@@ -219,6 +219,10 @@ class Catalogue:
         lanes = self._lanes.get(site, {}).values()
         return sorted(lanes, key=lambda lane: (lane.cost_minor, lane.lead_time_ms, lane.from_site))
 
+    def lacks_site(self, site: str) -> bool:
+        """Tell whether a name is of no site; without any site's record every name is one."""
+        return bool(self.sites) and site not in self.sites
+
     def parent_of(self, site: str) -> str:
         """Return where a site replenishes from; empty for the supplier."""
         record = self.sites.get(site)

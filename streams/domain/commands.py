@@ -101,6 +101,8 @@ def _order(store: Store, command: CommandInput) -> Answer:
     donor = store.levels.get((sku, from_site))
     if donor is None:
         return Refusal(f"nothing is known of {sku} at {from_site}")
+    if store.catalogue.lacks_site(to_site) and store.levels.get((sku, to_site)) is None:
+        return Refusal(f"there is no site {to_site}")
     rules = store.rules(sku, from_site)
     free_units = _free_units(store, donor)
     if quantity_units > free_units:

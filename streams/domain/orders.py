@@ -44,13 +44,20 @@ def apply_order_line(store: Store, asked: OrderLineInput) -> None:
             tell(store, refused, {}, "there is such a line already")
     elif known is None:
         if asked.action == "fulfil":
-            line = _line_of(asked, "waiting", store.now_ms)
-            _count(store, line)
-            if store.catalogue.outlier_policies:
-                order_outliers.learn(store, line, store.rules(line.sku, line.site))
-            _fulfil(store, name, line, asked)
+            _hand_over(store, name, asked)
     elif known.state not in _ENDED and (known.answered or not asked.answer):
         _follow(store, name, known, asked)
+
+
+def _hand_over(store: Store, name: str, asked: OrderLineInput) -> None:
+    """Hand over what was never reserved."""
+    if _is_unknown(store, asked):
+        return
+    line = _line_of(asked, "waiting", store.now_ms)
+    _count(store, line)
+    if store.catalogue.outlier_policies:
+        order_outliers.learn(store, line, store.rules(line.sku, line.site))
+    _fulfil(store, name, line, asked)
 
 
 def _follow(store: Store, name: str, known: OrderLine, asked: OrderLineInput) -> None:
@@ -107,9 +114,7 @@ def _line_of(asked: OrderLineInput, state: LineState, now_ms: int) -> OrderLine:
 
 
 def _begin(store: Store, name: str, asked: OrderLineInput) -> None:
-    unknown = _unknown(store, asked) if asked.answer else ""
-    if unknown:  # a misspelt name must not become a level that is out of stock for ever
-        tell(store, _line_of(asked, "refused", store.now_ms), {}, unknown)
+    if _is_unknown(store, asked):
         return
     rules = store.rules(asked.sku, asked.site)
     line = _line_of(asked, "waiting", store.now_ms)
@@ -149,15 +154,23 @@ def _schedule(store: Store, name: str, line: OrderLine, rules: Rules) -> None:
         _ask(store, name, line)
 
 
+def _is_unknown(store: Store, asked: OrderLineInput) -> bool:
+    """Refuse a line of a misspelt name: it must not become a level that is always out of stock."""
+    unknown = _unknown(store, asked)
+    if unknown:
+        tell(store, _line_of(asked, "refused", store.now_ms), {}, unknown)
+    return bool(unknown)
+
+
 def _unknown(store: Store, asked: OrderLineInput) -> str:
-    if store.levels.get((asked.sku, asked.site)) is not None:
+    no_site = store.catalogue.lacks_site(asked.site)
+    if not (asked.answer or no_site) or store.levels.get((asked.sku, asked.site)) is not None:
         return ""
-    known = store.books.get(asked.sku)
-    if known is None or (known.record is None and not known.sites):
-        return f"nothing is known of {asked.sku}"
-    if store.catalogue.sites and asked.site not in store.catalogue.sites:
-        return f"there is no site {asked.site}"
-    return ""
+    if asked.answer:  # an order system that decides alone may name an article before we know it
+        known = store.books.get(asked.sku)
+        if known is None or (known.record is None and not known.sites):
+            return f"nothing is known of {asked.sku}"
+    return f"there is no site {asked.site}" if no_site else ""
 
 
 def _ask(store: Store, name: str, line: OrderLine) -> None:

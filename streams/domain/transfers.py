@@ -34,9 +34,10 @@ class Before(NamedTuple):
     state: str
     expected_units: int
     planned_units: int
+    lost_units: int
 
 
-NOTHING: Final = Before("", 0, 0)
+NOTHING: Final = Before("", 0, 0, 0)
 
 
 def on_the_way_units(transfer: Transfer) -> int:
@@ -65,7 +66,8 @@ def expected_units(transfer: Transfer) -> int:
 
 def before(transfer: Transfer) -> Before:
     """Return what `settle` has to know of a transfer that is about to change."""
-    return Before(transfer.state, expected_units(transfer), planned_units(transfer))
+    expected, planned = expected_units(transfer), planned_units(transfer)
+    return Before(transfer.state, expected, planned, transfer.lost_units)
 
 
 def number_of(entity_id: str) -> int:
@@ -114,9 +116,11 @@ def settle(store: Store, transfer: Transfer, was: Before, cause: str) -> None:
         store.timers.arm(("transfer", transfer.transfer_id), due_ms)
     if was.state != transfer.state:
         _tell_planning(store, transfer, was.state)
-        _tell_alerting(store, transfer, was.state)
+        _tell_proposed(store, transfer, was.state)
         if transfer.state in REFUSED:
             _remember_refusal(store, transfer)
+    if was.lost_units != transfer.lost_units:
+        _tell_lost(store, transfer)
     store.outbox.events.append(
         TransferChanged(at_ms=store.now_ms, transfer=_copy(transfer), cause=cause)
     )
@@ -271,7 +275,7 @@ def _forget(store: Store, transfer: Transfer) -> None:
     if transfer.transfer_id in unconfirmed:
         unconfirmed.remove(transfer.transfer_id)
         store.books.touch(transfer.sku)
-    if transfer.state == "lost":
+    if transfer.lost_units:
         _tell_over(store, transfer, transfer.transfer_id)
     store.transfers.remove(transfer.transfer_id)
     if store.carried.get(transfer.transfer_id) is not None:
@@ -337,26 +341,34 @@ def _tell_planning(store: Store, transfer: Transfer, state_before: str) -> None:
         store.outbox.plan(transfer.from_site, shipment_line_withdrawn(store, transfer))
 
 
-def _tell_alerting(store: Store, transfer: Transfer, state_before: str) -> None:
-    site, now_ms = transfer.to_site, store.now_ms
-    proposed_key = f"{transfer.transfer_id}.proposed"
-    if transfer.state in {"proposed", "lost"}:
-        lost = transfer.state == "lost"
-        raised = AlertRaised(
-            alert_key=transfer.transfer_id if lost else proposed_key,
-            kind="transfer_lost" if lost else "transfer_proposed",
-            site=site,
-            sku=transfer.sku,
-            severity="critical" if lost else "info",
-            at_ms=now_ms,
-            facts={"quantity_units": transfer.lost_units if lost else transfer.quantity_units},
-            text=f"{transfer.from_site}>{site}",
-        )
-        store.outbox.alert(site, raised)
-    if state_before == "proposed":
-        _tell_over(store, transfer, proposed_key)
-    elif state_before == "lost":
+def _tell_proposed(store: Store, transfer: Transfer, state_before: str) -> None:
+    if transfer.state == "proposed":
+        _raise(store, transfer, lost=False)
+    elif state_before == "proposed":
+        _tell_over(store, transfer, f"{transfer.transfer_id}.proposed")
+
+
+def _tell_lost(store: Store, transfer: Transfer) -> None:
+    """Say how many units are lost now: the alert ends with the last of them, not the first."""
+    if transfer.lost_units:
+        _raise(store, transfer, lost=True)
+    else:
         _tell_over(store, transfer, transfer.transfer_id)
+
+
+def _raise(store: Store, transfer: Transfer, *, lost: bool) -> None:
+    site, name = transfer.to_site, transfer.transfer_id
+    raised = AlertRaised(
+        alert_key=name if lost else f"{name}.proposed",
+        kind="transfer_lost" if lost else "transfer_proposed",
+        site=site,
+        sku=transfer.sku,
+        severity="critical" if lost else "info",
+        at_ms=store.now_ms,
+        facts={"quantity_units": transfer.lost_units if lost else transfer.quantity_units},
+        text=f"{transfer.from_site}>{site}",
+    )
+    store.outbox.alert(site, raised)
 
 
 def _tell_over(store: Store, transfer: Transfer, alert_key: str) -> None:

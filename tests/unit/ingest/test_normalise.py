@@ -119,7 +119,9 @@ def test_a_scan_carries_what_it_says() -> None:
         "unit_cost_minor": 0,
         "historical": True,
     }
-    item = _scanned(action="arrive", **given)
+    known = FakeCatalog(devices={("oslo", "scale-1"), ("rome", "scale-2")})
+    ((_, item),) = inputs_of(_normalised(SCANS, scan(action="arrive", **given), known))
+    assert isinstance(item, ScanInput)
     assert {name: getattr(item, name) for name in given} == given
     assert (item.action, item.source, item.boot) == ("arrive", "scale-1", "b1")
 
@@ -261,6 +263,8 @@ def test_a_status_goes_to_the_device_and_to_what_it_watches() -> None:
         (SCANS, scan(sku=None, action="arrive"), "bad_schema"),
         (SCANS, scan(sku=None, action="arrive", sscc=SSCC[1:]), "bad_barcode"),
         (SCANS, scan(sku=None, action="arrive", sscc=SSCC, quantity=2), "absurd_value"),
+        (SCANS, scan(action="dispatch", counterpart_site="rmoe"), "unknown_site"),
+        (SCANS, scan(action="arrive", counterpart_site="rmoe", sscc=SSCC), "unknown_site"),
         (SCANS, scan(quantity=1_001), "absurd_value"),
         (SCANS, scan(sku=None, gtin=CASE_GTIN14, quantity=100), "absurd_value"),
         (SCANS, scan(quantity=-1), "bad_schema"),
@@ -288,6 +292,21 @@ def test_a_logistic_unit_may_arrive_by_its_code_alone(named: dict[str, str]) -> 
     assert isinstance(item, ScanInput)
     assert (item.sku, item.sscc, item.quantity_units) == ("", SSCC, 1)
     assert partition == partition_of(SSCC, 4)
+
+
+class _Siteless(FakeCatalog):
+    """A catalogue that knows devices, and no site."""
+
+    def sites(self) -> list[str]:
+        """Return none."""
+        return []
+
+
+def test_another_site_is_judged_only_where_it_would_become_a_level() -> None:
+    """Any other action reads no other site; a catalogue without sites knows no misspelt one."""
+    assert _scanned(action="sale", counterpart_site="rmoe").counterpart_site == "rmoe"
+    made = _normalised(SCANS, scan(action="dispatch", counterpart_site="rmoe"), _Siteless())
+    assert (len(inputs_of(made)), made.rejected) == (1, [])
 
 
 def test_a_unit_stands_beside_its_article() -> None:

@@ -86,6 +86,33 @@ def test_refuse_keeps_the_book_from_going_below_zero() -> None:
     assert story.level().on_hand_units == 3
 
 
+def test_refuse_holds_for_an_adjustment_and_not_for_a_count() -> None:
+    """The one claims units that the book has not; the other says what is there."""
+    story = _negative("refuse").tell(scan("adjust", -4, seq=1))
+    last = story.movements()[-1]
+    assert (last.kind, last.quantity_units, last.flags) == ("refused", 0, ["would_be_negative"])
+    story.tell(scan("adjust", -1, seq=2))
+    assert story.level().on_hand_units == 2
+    story.tell(scan("adjust", 5, seq=3), scan("count", 0, seq=4))
+    assert (story.level().on_hand_units, story.movements()[-1].kind) == (0, "count")
+
+
+def test_refuse_lets_a_book_that_is_below_zero_come_back() -> None:
+    """It was allowed before: found units and a count of what is there are no refusals."""
+    story = _negative("allow").tell(scan("sale", 9, seq=1))
+    story.tell(reference(PolicyRecord(scope="network", negative_stock="refuse")))
+    story.tell(scan("adjust", 2, seq=2), scan("adjust", -1, seq=3))
+    assert story.level().on_hand_units == -4
+    story.tell(scan("count", 0, seq=4))
+    assert story.level().on_hand_units == 0
+
+
+def test_flag_says_so_of_an_adjustment_too() -> None:
+    """It goes through, as a sale does."""
+    story = _negative("flag").tell(scan("adjust", -4, seq=1))
+    assert (story.level().on_hand_units, story.movements()[-1].flags) == (-1, ["negative"])
+
+
 def test_flag_lets_the_book_go_below_zero_and_says_so() -> None:
     """It is the rule where no policy speaks."""
     story = _negative("flag").tell(scan("sale", 4, seq=1))

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from ingest.frames import SiteRecord
 from streams.command_answers import ANSWERS_KEPT_MS
 from streams.contracts.events import (
     CommandAccepted,
@@ -14,10 +15,12 @@ from tests.unit.streams.builders import (
     DONOR,
     SHOP,
     SKU,
+    WAREHOUSE,
     Story,
     command,
     opening,
     ordered_story,
+    reference,
     scan,
 )
 
@@ -90,6 +93,27 @@ def test_an_order_may_go_below_the_hold_back_but_not_below_nothing() -> None:
     more = command("order_transfer", site=DONOR, to_site=SHOP, quantity_units=6, name="more")
     story.tell(more)
     assert "only 5 units" in story.events(CommandRefused)[0].reason
+
+
+def test_a_transfer_to_a_misspelt_site_is_refused_and_leaves_no_level() -> None:
+    """Where the catalogue has sites; a site without stock as yet is one, too."""
+    story, _ = ordered_story()
+    story.tell(reference(SiteRecord(SHOP)), reference(SiteRecord(WAREHOUSE)))
+    order: dict[str, Any] = {"site": DONOR, "quantity_units": 2}
+    story.tell(command("order_transfer", name="wrong", to_site="shp-1", **order))
+    [refused] = story.events(CommandRefused)
+    assert refused.reason == "there is no site shp-1"
+    assert [level.site for level in story.levels()] == [SHOP, DONOR]
+    story.tell(command("order_transfer", name="right", to_site=WAREHOUSE, **order))
+    assert story.transfer().to_site == WAREHOUSE
+
+
+def test_without_sites_in_the_catalogue_any_name_is_one() -> None:
+    """Nothing tells a misspelt name from a new one."""
+    story, _ = ordered_story()
+    order: dict[str, Any] = {"site": DONOR, "quantity_units": 2}
+    story.tell(command("order_transfer", name="new", to_site="shp-1", **order))
+    assert (story.transfer().to_site, story.events(CommandRefused)) == ("shp-1", [])
 
 
 def test_an_edit_may_not_ask_for_more_than_there_is() -> None:

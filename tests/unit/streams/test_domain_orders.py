@@ -6,6 +6,7 @@ import pytest
 
 from ingest.contracts.order_lines import OrderLineInput
 from ingest.contracts.policies import PolicyRecord
+from ingest.frames import SiteRecord
 from streams.contracts.kpis import KPI, Kpi
 from streams.contracts.orders import ORDER_QUEUE, BufferReleased, OrderLineChanged
 from streams.contracts.state import decode, key
@@ -43,6 +44,29 @@ def test_the_policy_says_what_becomes_of_a_short_line(
     story = _story(10, short_orders=rule).tell(_line("o1", 7), _line("o2", 5))
     assert story.level().reserved_units == reserved_units
     assert _states(story) == said
+
+
+@pytest.mark.parametrize("action", ["reserve", "fulfil"])
+def test_a_line_of_a_misspelt_site_is_refused_and_leaves_no_level(action: Any) -> None:
+    """Also of an order system that awaits no answer; once the site is known the line counts."""
+    story = _story(10).tell(reference(SiteRecord(SHOP)))
+    line = OrderLineInput("o1", 1, SKU, "shp-1", action, 2)
+    story.tell(line)
+    [event] = story.events(OrderLineChanged)
+    assert (event.state, event.reason) == ("refused", "there is no site shp-1")
+    assert ([level.site for level in story.levels()], story.order_lines()) == ([SHOP], [])
+    story.tell(reference(SiteRecord("shp-1")), line)
+    units = {"reserve": (0, 2), "fulfil": (-2, 0)}[action]
+    level = story.level("shp-1")
+    assert (level.on_hand_units, level.reserved_units) == units
+
+
+def test_a_line_is_judged_by_its_site_only_where_the_catalogue_has_sites() -> None:
+    """Nor is it refused where the article is already: its site may be gone from the catalogue."""
+    story = _story(10).tell(OrderLineInput("o1", 1, SKU, "shop-9", "reserve", 2))
+    assert story.level("shop-9").reserved_units == 2
+    story.tell(reference(SiteRecord(SHOP)), OrderLineInput("o2", 1, SKU, "shop-9", "reserve", 1))
+    assert (story.level("shop-9").reserved_units, story.events(OrderLineChanged)) == (3, [])
 
 
 def test_scarce_stock_goes_by_priority_then_by_time() -> None:

@@ -1,8 +1,10 @@
 """Transfers from proposal to end, by scans and time."""
 
+import msgspec
 import pytest
 
 from ingest.contracts.durations import HOUR_MS
+from ingest.contracts.topics import ALERT_INPUTS
 from ingest.frames import ScanAction, SiteRecord
 from streams.contracts.alerts import AlertEnded, AlertRaised
 from streams.contracts.events import (
@@ -250,3 +252,50 @@ def test_part_of_what_was_lost_may_be_found() -> None:
     assert (story.level().on_hand_units, story.level().value_minor) == (26, 2_600)
     losses = [entry.quantity_units for entry in story.movements() if entry.kind == "loss"]
     assert losses == [-10, 6]
+
+
+def _lost_alerts(story: Story) -> list[int]:
+    """Return what the alert of lost units was told in order: how many are lost, 0 for its end."""
+    told: list[int] = []
+    for one in story.items(ALERT_INPUTS.name, msgspec.Struct):
+        if isinstance(one, AlertRaised) and one.alert_key == story.transfer().transfer_id:
+            told.append(one.facts["quantity_units"])
+        elif isinstance(one, AlertEnded) and one.alert_key == story.transfer().transfer_id:
+            told.append(0)
+    return told
+
+
+def test_the_alert_of_lost_units_ends_when_none_is_lost_any_more() -> None:
+    """One of ten turns up, then eight, then the last; a restore forgets nothing of it."""
+    story, name = ordered_story()
+    story.tell(scan("dispatch", 10, seq=1, site=DONOR, transfer_id=name))
+    story.wait(2 * HOUR_MS)
+    for seq, units in enumerate((1, 8), start=1):
+        story.tell(scan("arrive", units, seq=seq, transfer_id=name))
+        story.restore()
+    assert (story.transfer().state, _lost_alerts(story)) == ("received", [10, 9, 1])
+    story.tell(scan("arrive", 1, seq=3, transfer_id=name))
+    assert (story.transfer().lost_units, _lost_alerts(story)) == (0, [10, 9, 1, 0])
+
+
+def test_the_alert_of_what_stays_lost_ends_with_the_record() -> None:
+    """Most has come; nobody can find the rest any more once the transfer is forgotten."""
+    story, name = ordered_story()
+    story.tell(scan("dispatch", 10, seq=1, site=DONOR, transfer_id=name))
+    story.tell(command("lose_transfer", name), scan("arrive", 6, seq=1, transfer_id=name))
+    story.wait(ENDED_KEPT_MS - 1)
+    assert _lost_alerts(story) == [10, 4]
+    story.wait(1)
+    ended = [alert.alert_key for alert in story.alerts(AlertEnded)]
+    assert (story.transfers(), ended) == ([], [name])
+
+
+def test_a_reopened_transfer_has_lost_nothing() -> None:
+    """Its units are on their way again, and may be lost again."""
+    story, name = ordered_story()
+    story.tell(scan("dispatch", 10, seq=1, site=DONOR, transfer_id=name))
+    story.tell(command("lose_transfer", name, name="c1"), after_ms=1)
+    story.tell(command("reopen_transfer", name, name="c2"), after_ms=1)
+    assert _lost_alerts(story) == [10, 0]
+    story.wait(2 * HOUR_MS)
+    assert _lost_alerts(story) == [10, 0, 10]
