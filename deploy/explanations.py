@@ -257,7 +257,7 @@ def _breach(event: BreachOpened) -> list[str]:
         ),
         (
             f"position = {event.available_units} + in transit {numbers['in_transit_in_units']}"
-            f" + on order {numbers['on_order_units']} = {event.position_units}"
+            f" + on order {numbers['on_order_units']}{_owed(numbers)} = {event.position_units}"
         ),
         (
             f"threshold {event.threshold_units} ({origin}){hysteresis}"
@@ -375,6 +375,13 @@ def _span(span_ms: int) -> str:
         if span_ms >= unit_ms:
             return f"{span_ms / unit_ms:.4g} {unit}"
     return f"{span_ms} ms"
+
+
+def _owed(numbers: dict[str, int]) -> str:
+    """Return what lowers a position, where anything does."""
+    planned, owed = numbers.get("in_transit_out_units", 0), numbers.get("backordered_units", 0)
+    told = f" - planned to leave {planned}" if planned else ""
+    return told + (f" - back-ordered {owed}" if owed else "")
 
 
 def _milli(milli: int) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final, TypeVar
 
 from deploy.ledger_rows import Row
+from streams.contracts.ids import sku_of
 from streams.contracts.lots import (
     CARRIED,
     EXPIRED,
@@ -16,7 +17,7 @@ from streams.contracts.lots import (
     LotBook,
     SkuRecalls,
 )
-from streams.contracts.state import LEVEL, Level, decode, key_parts, sku_of
+from streams.contracts.state import LEVEL, Level, decode, key_parts
 
 RecordT = TypeVar("RecordT")
 

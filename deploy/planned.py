@@ -8,10 +8,11 @@ import msgspec
 from deploy.utc import utc
 from streams.contracts.counts import COUNT_SESSION, CountSession
 from streams.contracts.events import StreamEvent
+from streams.contracts.ids import sku_of
 from streams.contracts.orders import ORDER, CustomerOrder, OrderLineChanged
 from streams.contracts.plans import SHIPMENT, Shipment
 from streams.contracts.purchases import PURCHASE, PurchaseOrder
-from streams.contracts.state import key, sku_of
+from streams.contracts.state import key
 
 _ORDER_HEAD: Final = "order-"
 _KINDS: Final[dict[str, tuple[str, type[msgspec.Struct]]]] = {

@@ -8,6 +8,7 @@ the witness that leads. The numbers are the stock fold's own, read from its live
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ingest.contracts.supply import LaneRecord
 from streams.contracts.orders import ORDER_LINE, OrderLine
 from streams.contracts.state import (
     NEED,
@@ -138,6 +139,15 @@ def _of_transfer(store: Store, transfer: Transfer) -> list[Arrival]:
     planned = transfers.planned_units(transfer)
     if planned > 0 and transfer.state not in {"proposed", "held", "reopened"}:
         lane = store.catalogue.lane(transfer.from_site, transfer.to_site)
-        leaves_ms = store.now_ms if lane is None else departure_ms(lane, store.now_ms)
+        leaves_ms = store.now_ms if lane is None else _leaves_ms(store, transfer, lane)
         found.append(Arrival(leaves_ms + takes_ms, planned, transfer.transfer_id))
     return found
+
+
+def _leaves_ms(store: Store, transfer: Transfer, lane: LaneRecord) -> int:
+    """Return when a planned transfer leaves: its shipment collects others before it closes."""
+    from_ms = store.now_ms
+    if transfer.state == "approved" and not transfer.shipment_id:
+        left_ms = transfer.deadline_ms - transfers.rules_of(store, transfer).proposal_ttl_ms
+        from_ms = max(from_ms, left_ms)
+    return departure_ms(lane, from_ms)

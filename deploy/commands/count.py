@@ -30,7 +30,7 @@ from ingest.contracts.durations import HOUR_MS
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import PLAN_STATE, STOCK
 from streams.contracts.counts import COUNT_SESSION, CountSession
-from streams.contracts.state import sku_of
+from streams.contracts.ids import sku_of
 from streams.count_list import CountList, CountWorth
 from streams.engine.adapters.reader import read_topic
 

@@ -27,9 +27,9 @@ from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import EVENTS, INPUTS, PLAN_STATE, PLANS
 from ingest.partitions import partition_of
 from streams.contracts.events import StreamEvent
+from streams.contracts.ids import sku_of
 from streams.contracts.orders import OrderChanged, OrderLineChanged
 from streams.contracts.plans import Shipment
-from streams.contracts.state import sku_of
 from streams.domain.fold import StockFold
 from streams.domain.planning import PlanningFold
 

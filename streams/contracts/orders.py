@@ -62,6 +62,8 @@ class OrderLine(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """Its order is followed in the planning fold, which hears of every change."""
     outlier: Outlier | None = None
     """While it counts as an order outlier: until it ends, or a person accepts it."""
+    owed_units: int = 0
+    """What it still lacks while it waits: it lowers the position."""
 
 
 class OrderWaiting(msgspec.Struct, array_like=True, gc=False):

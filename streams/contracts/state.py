@@ -139,7 +139,7 @@ class Level(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """Stock of one SKU at one site, in base units.
 
     `available = on_hand - reserved - quarantined - buffer`;
-    `position = available + in_transit_in + on_order`.
+    `position = available + in_transit_in + on_order - in_transit_out - backordered`.
 
     Its collections are tuples: the garbage collector would look at every list of a million levels
     again and again, while it forgets a tuple in which no cycle can begin. Most are the empty one.
@@ -185,6 +185,8 @@ class Level(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """Of movements since key figures were last summed, units times second: see `kpis`."""
     recent_breaches: tuple[RecentBreaches, ...] = ()
     """Sorted by kind; empty where no policy limits flapping."""
+    backordered_units: int = 0
+    """Asked of it and not served: by open requests of other sites, and by order lines that wait."""
 
 
 class Transfer(msgspec.Struct, array_like=True, kw_only=True, gc=False):
@@ -250,6 +252,12 @@ class Need(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     """The promotion that it was last added to for; empty for ordinary shortages."""
     need_by_ms: int = 0
     """When that promotion begins."""
+    refused: bool = False
+    """A transfer to serve it was refused: none is proposed again until more is asked for."""
+    measured: bool = False
+    """How long it took is part of the lead time already."""
+    owed: bool = False
+    """It lowers the position of the site that it was made of."""
 
 
 class SkuBook(msgspec.Struct, array_like=True, kw_only=True, gc=False):
@@ -385,16 +393,3 @@ def decode(raw_key: bytes, value: bytes) -> object:
     if kind == REFERENCE:
         return _REFERENCE_DECODER.decode(value)
     return _DECODERS[kind].decode(value)
-
-
-def sku_of(entity_id: str) -> str:
-    """Return the SKU inside `{kind}-{sku}-{number}`.
-
-    Raises:
-        ValueError: The text has not that form.
-    """
-    kind, _, rest = entity_id.partition("-")
-    sku, _, number = rest.rpartition("-")
-    if not kind or not sku or not number.isdigit():
-        raise ValueError(f"{entity_id!r} is no id of the form kind-sku-number")
-    return sku

@@ -8,7 +8,7 @@ from streams.domain import needs, promotions, transfers
 from streams.domain.autonomy import take_automatic
 from streams.domain.catalogue import Rules
 from streams.domain.donors import Donation, choose
-from streams.domain.positions import position_units, wanted_units
+from streams.domain.positions import owed_numbers, position_units, wanted_units
 from streams.domain.sensing import available_units
 from streams.domain.store import Store
 
@@ -23,6 +23,7 @@ def answer(store: Store, level: Level, rules: Rules, breach: Breach) -> None:
         "available_units": available_units(level, rules),
         "in_transit_in_units": level.in_transit_in_units,
         "on_order_units": level.on_order_units,
+        **owed_numbers(level),
         "position_units": position,
         "min_units": rules.min_units or 0,
         "order_up_to_units": rules.order_up_to_units,

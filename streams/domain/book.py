@@ -64,9 +64,7 @@ def post(
     entry = store.levels.entries[sku_site]
     store.levels.change(entry)
     if not entry.calm[0] <= after_units <= entry.calm[1]:
-        store.touched[sku_site] = None
-        if sku_site in store.counting:  # such a level is never calm
-            store.counting[sku_site].append((effective_at_ms, quantity_units, cause))
+        _stir(store, level, quantity_units, effective_at_ms, cause)
     # Every event of a shop comes by here: fields by position take half the time that names take.
     movement = Movement(
         f"movement-{sku}-{store.next_number(sku)}",
@@ -90,6 +88,18 @@ def post(
     store.outbox.movements.append(movement)
     if lot_units is not None or level.quarantined_units:
         holds.follow_move(store, level, movement, lot_units)
+
+
+def _stir(
+    store: Store, level: Level, quantity_units: int, effective_at_ms: int, cause: str
+) -> None:
+    """Let a level be looked at that is not calm: none is that is counted, or owes units."""
+    sku_site = level.sku, level.site
+    store.touched[sku_site] = None
+    if sku_site in store.counting:
+        store.counting[sku_site].append((effective_at_ms, quantity_units, cause))
+    if level.backordered_units and quantity_units > 0:
+        store.gained[sku_site] = store.gained.get(sku_site, 0) + quantity_units
 
 
 def note_served(store: Store, place: int, served: dict[str, int]) -> None:

@@ -13,6 +13,7 @@ from streams.contracts.events import BreachCleared, BreachOpened
 from streams.contracts.state import Breach, BreachKind, Level
 from streams.domain import (
     areas,
+    covering,
     expiry,
     flapping,
     kanban,
@@ -28,7 +29,7 @@ from streams.domain.answers import answer
 from streams.domain.arithmetic import MILLI
 from streams.domain.catalogue import Rules
 from streams.domain.issues import note_gap
-from streams.domain.positions import position_units, with_coming
+from streams.domain.positions import owed_numbers, position_units, with_coming
 from streams.domain.records import NEVER_CALM
 from streams.domain.store import Store
 from streams.domain.thresholds import usual
@@ -83,15 +84,24 @@ def assess(store: Store, level: Level, rules: Rules) -> None:
         kanban.signal(store, level, rules)
     promised.review(store, level, rules, available_units)
     if not level.breaches and not level.need_id and _is_fine(rules, on_hand_units, available_units):
-        seen = rules.lead_witness == "shelf" and level.sensed
-        followed = rules.is_watched or rules.replenishment == "kanban" or level.in_transit_out_units
-        if available_units > 0 and not (seen or followed):
-            entry.calm = _calm_books(rules, held_units)
+        _rest(store, level, rules, available_units)
         return
     for judgement in judgements(rules, on_hand_units, available_units):
         _apply(store, level, rules, judgement, available_units)
     _look_ahead(store, level, rules, available_units)
     _follow_up(store, level, rules)
+
+
+def _rest(store: Store, level: Level, rules: Rules, available_units: int) -> None:
+    """Let a level be calm that is fine and owes nothing; what it owes may have to be ordered."""
+    if level.backordered_units:
+        covering.cover(store, level, rules)
+        return
+    seen = rules.lead_witness == "shelf" and level.sensed
+    followed = rules.is_watched or rules.replenishment == "kanban" or level.in_transit_out_units
+    if available_units > 0 and not (seen or followed):
+        held_units = level.reserved_units + level.quarantined_units + level.buffer_units
+        store.levels.entries[level.sku, level.site].calm = _calm_books(rules, held_units)
 
 
 def look_again(store: Store, level: Level, rules: Rules) -> None:
@@ -284,6 +294,7 @@ def _numbers(store: Store, level: Level, rules: Rules, available_units: int) -> 
         "buffer_units": level.buffer_units,
         "in_transit_in_units": level.in_transit_in_units,
         "on_order_units": level.on_order_units,
+        **owed_numbers(level),
         "hysteresis_units": rules.hysteresis_units,
         "dwell_ms": rules.dwell_ms,
         "reference_version": store.clock.reference_version,
@@ -348,6 +359,8 @@ def _follow_up(store: Store, level: Level, rules: Rules) -> None:
             breach = promoted
     if breach is not None:
         answer(store, level, rules, breach)
+    elif level.backordered_units:
+        covering.cover(store, level, rules)
 
 
 def _open_of(level: Level, kind: BreachKind) -> Breach | None:

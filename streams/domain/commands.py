@@ -11,7 +11,7 @@ from ingest.frames import CommandInput
 from streams.command_answers import ANSWERS_KEPT_MS, command_answer
 from streams.contracts.orders import BufferReleased
 from streams.contracts.state import TRANSFER_OPEN, AnsweredCommand, Level, Transfer, TransferState
-from streams.domain import holds, needs, sensing, transfers, voids
+from streams.domain import backorders, holds, needs, sensing, transfers, voids
 from streams.domain.promised import BELOW_HOLD_BACK
 from streams.domain.store import Store
 
@@ -165,6 +165,7 @@ def _release_buffer(store: Store, command: CommandInput) -> Answer:
     released_units = command.quantity_units or level.buffer_units
     level.buffer_units -= released_units
     store.touch_level(level)
+    backorders.gain(store, level, released_units)
     store.outbox.events.append(
         BufferReleased(
             command_id=command.command_id,

@@ -1,4 +1,7 @@
-"""A receipt that covers open requests of other sites is sent on to them.
+"""Stock that covers open requests of other sites is sent on to them as it comes.
+
+Whatever gives a site stock makes it look at them: a receipt, an arrival, a count, an order or a
+transfer that was called off.
 
 With cross-dock so is all that comes, before put-away, down to the hold-back. Without it a site
 sends along its lanes what it can spare: it keeps its own minimum too, and sends nothing while it
@@ -16,8 +19,8 @@ from streams.domain.store import Store
 from streams.domain.supply import runs_out_ms
 
 
-def allot(store: Store, level: Level, received_units: int, cause: str) -> None:
-    """Allot what has just come to the requests that were made of this site.
+def allot(store: Store, level: Level, gained_units: int) -> None:
+    """Allot stock to the requests that were made of this site, which has just got so many units.
 
     Who runs out first comes first.
     """
@@ -25,7 +28,7 @@ def allot(store: Store, level: Level, received_units: int, cause: str) -> None:
     if is_unknown(level, rules) or (level.in_transit_in_units and not rules.cross_dock):
         return
     free_units = available_units(level, rules) - level.in_transit_out_units - kept_units(rules)
-    left_units = min(received_units, free_units) if rules.cross_dock else free_units
+    left_units = min(gained_units, free_units) if rules.cross_dock else free_units
     for need in _waiting(store, level):
         if left_units <= 0:
             return
@@ -34,7 +37,7 @@ def allot(store: Store, level: Level, received_units: int, cause: str) -> None:
         quantity_units = min(missing_units, round_down(left_units, multiple_units))
         if quantity_units > 0 and (rules.cross_dock or _has_way(store, level, need.site)):
             left_units -= quantity_units
-            _send(store, level, need, quantity_units, cause)
+            _send(store, level, need, quantity_units)
 
 
 def _has_way(store: Store, level: Level, to_site: str) -> bool:
@@ -47,7 +50,10 @@ def _waiting(store: Store, level: Level) -> list[Need]:
     waiting = [
         need
         for need in found
-        if need is not None and need.from_site == level.site and need.site != level.site
+        if need is not None
+        and need.from_site == level.site
+        and need.site != level.site
+        and not need.refused
     ]
     return sorted(waiting, key=lambda need: _urgency(store, need))
 
@@ -58,7 +64,7 @@ def _urgency(store: Store, need: Need) -> tuple[bool, int, int]:
     return out_ms == 0, out_ms, transfers.number_of(need.need_id)
 
 
-def _send(store: Store, level: Level, need: Need, quantity_units: int, cause: str) -> None:
+def _send(store: Store, level: Level, need: Need, quantity_units: int) -> None:
     rules, own_rules = store.rules(need.sku, need.site), store.rules(level.sku, level.site)
     approved = take_automatic(store, need.sku, need.site, rules, quantity_units)
     transfer = transfers.make(
@@ -79,4 +85,4 @@ def _send(store: Store, level: Level, need: Need, quantity_units: int, cause: st
     transfer.promotion = need.promotion
     transfers.flag(transfer, "cross_dock" if own_rules.cross_dock else "on_request")
     needs.allot(store, transfer, quantity_units)
-    transfers.settle(store, transfer, transfers.NOTHING, cause)
+    transfers.settle(store, transfer, transfers.NOTHING, need.need_id)

@@ -37,6 +37,7 @@ from streams.contracts.witnesses import WITNESS
 from streams.domain import (
     breaches,
     counts,
+    crossdock,
     expiry,
     needs,
     order_queues,
@@ -157,6 +158,8 @@ def _assess_touched(store: Store) -> None:
             level = store.levels.get(sku_site)
             if level is None:
                 continue
+            if store.gained and sku_site in store.gained:
+                crossdock.allot(store, level, store.gained.pop(sku_site))
             rules = store.catalogue.cached_rules.get(sku_site) or store.rules(*sku_site)
             breaches.assess(store, level, rules)
             # each of its movements has to come by here

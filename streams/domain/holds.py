@@ -12,6 +12,7 @@ from streams.contracts.alerts import AlertRaised
 from streams.contracts.ledger import Movement
 from streams.contracts.lots import RECALLS_MAX, HoldCause, LotBook, LotHeld, Recall, SkuRecalls
 from streams.contracts.state import Level
+from streams.domain import backorders
 from streams.domain.lots import find, held_units, lots_name
 from streams.domain.store import Store
 
@@ -56,6 +57,7 @@ def count_held(
     before_units = level.quarantined_units
     level.quarantined_units = now_units + loose
     quantity_units = level.quarantined_units - before_units
+    backorders.gain(store, level, -quantity_units)
     if not quantity_units:
         return
     store.levels.touch((level.sku, level.site))

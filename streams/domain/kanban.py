@@ -20,7 +20,7 @@ def signal(store: Store, level: Level, rules: Rules) -> None:
         return
     position = position_units(level, rules)
     used_units = max(0, round_down(rules.max_units - position, rules.multiple_units))
-    asked_units = used_units - _refused_units(store, level, used_units)
+    asked_units = used_units - refused_units(store, level, used_units)
     if asked_units > 0:
         numbers = {
             "position_units": position,
@@ -31,8 +31,8 @@ def signal(store: Store, level: Level, rules: Rules) -> None:
         needs.request(store, level, asked_units, numbers)
 
 
-def _refused_units(store: Store, level: Level, used_units: int) -> int:
-    """Return what is not to be asked for again; it ends as packs come in some other way."""
+def refused_units(store: Store, level: Level, used_units: int) -> int:
+    """Return what is not to be asked for again; it ends as stock comes in some other way."""
     refused = store.book(level.sku).refused_units
     units = refused.get(level.site, 0)
     if units > used_units:

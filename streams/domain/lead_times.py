@@ -64,17 +64,30 @@ def lane_time_ms(store: Store, from_site: str, to_site: str) -> int:
 
 
 def measure_transfer(store: Store, transfer: Transfer) -> None:
-    """Measure a lane when the first units of a transfer arrive whose dispatch was seen."""
-    if transfer.received_units == 0 and transfer.dispatched_at_ms and not transfer.inferred:
+    """Measure a lane when the first units of a transfer arrive whose dispatch was seen.
+
+    And the requests that they serve, from when those were opened until the units left: the lane's
+    own time is measured apart, and supply takes both.
+    """
+    if transfer.received_units:
+        return
+    seen = transfer.dispatched_at_ms > 0 and not transfer.inferred
+    if seen:
         way = Way("lane", transfer.from_site, transfer.to_site)
         _measure(store, way, store.now_ms - transfer.dispatched_at_ms)
+    for need_id, units in transfer.served.items():
+        need = store.needs.get(need_id)
+        if need is not None and units > 0:
+            measure_need(store, need, transfer.dispatched_at_ms if seen else store.now_ms)
 
 
-def measure_need(store: Store, need: Need) -> None:
-    """Measure how long a request waited when it is first served."""
-    if need.received_units == 0:
+def measure_need(store: Store, need: Need, until_ms: int) -> None:
+    """Measure, once, how long a request took until the first units for it left or came."""
+    if not need.measured:
+        need.measured = True
+        store.needs.touch(need.need_id)
         way = _request_way(store, need.sku, need.from_site, need.site)
-        _measure(store, way, store.now_ms - need.opened_at_ms)
+        _measure(store, way, max(0, until_ms - need.opened_at_ms))
 
 
 def _request_way(store: Store, sku: str, parent: str, site: str) -> Way:

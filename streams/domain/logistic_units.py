@@ -15,9 +15,10 @@ from ingest.contracts.topics import INPUTS, PLANS
 from ingest.contracts.units import UnitArrivedInput
 from ingest.frames import INPUT_FRAMES
 from ingest.partitions import partition_of
+from streams.contracts.ids import sku_of
 from streams.contracts.ledger import scan_cause
 from streams.contracts.plans import PlanItem
-from streams.contracts.state import key, sku_of
+from streams.contracts.state import key
 from streams.contracts.units import UNIT, LogisticUnit, UnitArrived, UnitLine, UnitPacked
 from streams.engine.records import dead_letter
 from streams.engine.timed import TimedFold

@@ -14,7 +14,7 @@ from ingest.contracts.voids import VoidedMovement
 from streams.contracts.alerts import AlertRaised
 from streams.contracts.events import NeedChanged
 from streams.contracts.state import Level, Need, Transfer
-from streams.domain import lead_times, supply
+from streams.domain import backorders, lead_times, supply
 from streams.domain.store import Store
 
 CLOSED_KEPT_MS: Final = 35 * DAY_MS
@@ -55,21 +55,48 @@ def request(
             quantity_units=0,
             opened_at_ms=store.now_ms,
             version=0,
+            owed=found.from_site not in {"", level.site},
         )
         store.needs.put(need.need_id, need)
         level.need_id = need.need_id
         store.book(level.sku).needs.append(need.need_id)
         store.books.touch(level.sku)
     quantity_units = supply.order_units(store, need, quantity_units)
+    if need.owed and _comes_back(store, need):
+        backorders.owe_request(store, need, need.received_units - need.quantity_units)
+        need.owed = False
     need.quantity_units += quantity_units
     need.decided_from = decided_from
     if promotion:
         need.promotion, need.need_by_ms = promotion, need_by_ms
-    level.on_order_units += quantity_units
-    store.touch_level(level)
+    need.refused = False
+    _expect(store, level, need, quantity_units)
     _tell(store, need)
     if opened:
         _alert(store, need, quantity_units)
+
+
+def _comes_back(store: Store, need: Need) -> bool:
+    """Tell whether a request is passed on to who made it: it would then grow without end."""
+    site, seen = need.from_site, {need.from_site}
+    while True:
+        level = store.levels.get((need.sku, site))
+        asked = store.needs.get(level.need_id) if level is not None and level.need_id else None
+        if asked is None or not asked.from_site:
+            return False
+        site = asked.from_site
+        if site == need.site:
+            return True
+        if site in seen:
+            return False
+        seen.add(site)
+
+
+def _expect(store: Store, level: Level, need: Need, units: int) -> None:
+    """Let a request miss so many units more, or fewer: on order here, owed where it was made."""
+    level.on_order_units += units
+    store.touch_level(level)
+    backorders.owe_request(store, need, units)
 
 
 def _alert(store: Store, need: Need, quantity_units: int) -> None:
@@ -99,17 +126,16 @@ def receive(store: Store, level: Level, quantity_units: int) -> dict[str, int]:
     served: dict[str, int] = {}
     for need in open_needs(store, level):
         if quantity_units > 0:
+            lead_times.measure_need(store, need, store.now_ms)
             served[need.need_id] = _serve(store, level, need, quantity_units)
             quantity_units -= served[need.need_id]
     return served
 
 
 def _serve(store: Store, level: Level, need: Need, quantity_units: int) -> int:
-    lead_times.measure_need(store, need)
     served_units = min(quantity_units, need.quantity_units - need.received_units)
     need.received_units += served_units
-    level.on_order_units -= served_units
-    store.touch_level(level)
+    _expect(store, level, need, -served_units)
     if need.received_units >= need.quantity_units:
         close(store, need)
     else:
@@ -157,8 +183,7 @@ def _miss(store: Store, level: Level, need: Need, units: int) -> None:
     missed_units = min(units, need.received_units)
     if missed_units > 0:
         need.received_units -= missed_units
-        level.on_order_units += missed_units
-        store.touch_level(level)
+        _expect(store, level, need, missed_units)
         _tell(store, need)
 
 
@@ -189,8 +214,7 @@ def allot(store: Store, transfer: Transfer, quantity_units: int) -> None:
 def close(store: Store, need: Need) -> None:
     """Close a request; what it still missed is no longer on order."""
     level = store.level(need.sku, need.site)
-    level.on_order_units -= need.quantity_units - need.received_units
-    store.touch_level(level)
+    _expect(store, level, need, need.received_units - need.quantity_units)
     store.book(need.sku).needs.remove(need.need_id)
     store.books.touch(need.sku)
     level.need_id = next((one.need_id for one in open_needs(store, level)), "")
@@ -229,15 +253,28 @@ def cut(store: Store, need: Need, missing_units: int, promotion: str, need_by_ms
 def refuse(store: Store, level: Level, refused_units: int) -> None:
     """Remember that a request was refused: it is not made again while its shortage lasts.
 
-    With kanban it is the signals that were refused; those of further packs are heard.
+    With kanban it is the signals that were refused; those of further packs are heard. Where only
+    what the site owes asks for more, it is so many units, until it owes nothing.
     """
+    short = False
     for breach in level.breaches:
-        if breach.kind != "overstock" and "" not in breach.refused_sites:
-            breach.refused_sites.insert(0, "")
-    if store.rules(level.sku, level.site).replenishment == "kanban":
+        if breach.kind != "overstock":
+            short = True
+            if "" not in breach.refused_sites:
+                breach.refused_sites.insert(0, "")
+    by_owing = level.backordered_units > 0 and not short
+    if by_owing or store.rules(level.sku, level.site).replenishment == "kanban":
         refused = store.book(level.sku).refused_units
         refused[level.site] = refused.get(level.site, 0) + refused_units
         store.books.touch(level.sku)
+
+
+def refuse_transfer(store: Store, level: Level, from_site: str) -> None:
+    """Remember of what is asked of a site that a transfer from there was refused."""
+    for need in open_needs(store, level):
+        if need.from_site == from_site and not need.refused:
+            need.refused = True
+            store.needs.touch(need.need_id)
 
 
 def order(store: Store, need: Need, ordered_units: int) -> None:
@@ -269,9 +306,8 @@ def resize(store: Store, need: Need, quantity_units: int) -> None:
 
 def _resize(store: Store, need: Need, quantity_units: int) -> None:
     level = store.level(need.sku, need.site)
-    level.on_order_units += quantity_units - need.quantity_units
+    _expect(store, level, need, quantity_units - need.quantity_units)
     need.quantity_units = quantity_units
-    store.touch_level(level)
     _tell(store, need)
 
 

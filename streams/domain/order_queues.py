@@ -11,7 +11,7 @@ from streams.contracts.orders import (
     OrderWaiting,
 )
 from streams.contracts.state import Level
-from streams.domain import book, sensing
+from streams.domain import backorders, book, sensing
 from streams.domain.breaches import look_again
 from streams.domain.store import Store
 
@@ -96,6 +96,8 @@ def join(store: Store, name: str, line: OrderLine) -> bool:
     store.order_queues.put(place, queue)
     store.waiting[place] = None
     store.stir_level(*place)  # from now on, whatever moves there has to be looked at
+    line.owed_units = line.quantity_units - line.reserved_units
+    backorders.owe(store, store.level(*place), line.owed_units)
     serve(store, *place)
     if line.state == "waiting" and line.reserved_units == 0:
         level = store.level(*place)
@@ -104,12 +106,15 @@ def join(store: Store, name: str, line: OrderLine) -> bool:
 
 
 def leave(store: Store, name: str, line: OrderLine) -> None:
-    """Let a line wait no longer."""
+    """Let a line wait no longer; what it holds it still holds."""
     place = (line.sku, line.site)
     queue = store.order_queues.get(place) if place in store.waiting else None
-    if queue is not None:
-        queue.waiting = [entry for entry in queue.waiting if entry.name != name]
-        _put(store, queue)
+    if queue is None or all(entry.name != name for entry in queue.waiting):
+        return
+    queue.waiting = [entry for entry in queue.waiting if entry.name != name]
+    _put(store, queue)
+    backorders.owe(store, store.level(*place), -line.owed_units)
+    line.owed_units = 0
 
 
 def serve(store: Store, sku: str, site: str) -> None:
@@ -127,7 +132,11 @@ def serve(store: Store, sku: str, site: str) -> None:
         if free <= 0:
             break
         found = numbers(store, level)
-        reserve(store, level, line, min(free, line.quantity_units - line.reserved_units))
+        units = min(free, line.quantity_units - line.reserved_units)
+        reserve(store, level, line, units)
+        owed_units = min(units, line.owed_units)
+        line.owed_units -= owed_units
+        backorders.owe(store, level, -owed_units)
         if line.reserved_units == line.quantity_units:
             line.state, line.at_ms = "reserved", store.now_ms
             queue.waiting.pop(0)

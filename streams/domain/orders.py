@@ -14,7 +14,7 @@ from ingest.contracts.durations import DAY_MS
 from ingest.contracts.order_lines import OrderLineInput
 from streams.contracts.orders import ORDER_LINE, LineState, OrderLine
 from streams.contracts.state import SEPARATOR, Level
-from streams.domain import book, issues, kpis, order_outliers, order_queues, sensing
+from streams.domain import backorders, book, issues, kpis, order_outliers, order_queues, sensing
 from streams.domain.catalogue import Rules
 from streams.domain.order_queues import free_units, reserve, tell
 from streams.domain.store import Store
@@ -70,8 +70,8 @@ def _follow(store: Store, name: str, known: OrderLine, asked: OrderLineInput) ->
         order_queues.leave(store, name, known)
         _become(store, name, known, "reserved", "it waits no longer")
     else:
-        _give_back(store, known, "release")
         order_queues.leave(store, name, known)
+        _give_back(store, known, "release")
         _become(store, name, known, "released")
 
 
@@ -236,6 +236,8 @@ def _give_back(store: Store, line: OrderLine, kind: Literal["release", "fulfil"]
     level.reserved_units -= units
     line.reserved_units = 0
     store.touch_level(level)
+    if kind == "release":
+        backorders.gain(store, level, units)
     book.post_aside(
         store,
         level.sku,

@@ -16,6 +16,7 @@ from ingest.frames import INPUT_FRAMES, CommandInput, ReferenceInput
 from ingest.partitions import partition_of
 from streams.command_answers import CommandAnswers
 from streams.contracts.counts import SESSION_STRUCTS, CountAsked, CountLineAnswered
+from streams.contracts.ids import sku_of
 from streams.contracts.orders import ORDER, CustomerOrder, OrderAsked, OrderLineAnswered
 from streams.contracts.plans import (
     LANE,
@@ -35,7 +36,7 @@ from streams.contracts.purchases import (
     PurchaseCommand,
     PurchaseLine,
 )
-from streams.contracts.state import CLOCK, COMMAND, SEPARATOR, AnsweredCommand, key, sku_of
+from streams.contracts.state import CLOCK, COMMAND, SEPARATOR, AnsweredCommand, key
 from streams.contracts.units import UNIT_STRUCTS, UnitArrived, UnitPacked
 from streams.domain.calendars import departure_ms
 from streams.domain.count_sessions import CountSessions

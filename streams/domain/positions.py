@@ -1,4 +1,7 @@
-"""Position: available stock and what is coming; and what lifts it to the level aimed at."""
+"""Position: available stock and what is coming, less what is to leave and what is owed.
+
+And what lifts it to the level aimed at.
+"""
 
 from streams.contracts.state import Level
 from streams.domain.arithmetic import round_down, round_up
@@ -7,13 +10,23 @@ from streams.domain.sensing import available_units
 
 
 def position_units(level: Level, rules: Rules) -> int:
-    """Return available stock and what is coming."""
+    """Return available stock and what is coming, less what is planned to leave and back-orders."""
     return with_coming(level, available_units(level, rules))
 
 
 def with_coming(level: Level, available: int) -> int:
     """Return the position of a level whose available stock is known."""
-    return available + level.in_transit_in_units + level.on_order_units
+    coming_units = level.in_transit_in_units + level.on_order_units
+    return available + coming_units - level.in_transit_out_units - level.backordered_units
+
+
+def owed_numbers(level: Level) -> dict[str, int]:
+    """Return what lowers a position, by name, where anything does."""
+    owed = {
+        "in_transit_out_units": level.in_transit_out_units,
+        "backordered_units": level.backordered_units,
+    }
+    return {name: units for name, units in owed.items() if units}
 
 
 def wanted_units(position: int, rules: Rules) -> int:

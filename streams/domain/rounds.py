@@ -9,7 +9,7 @@ from typing import Final
 from ingest.contracts.durations import MINUTE_MS
 from streams.contracts.demand import Demand
 from streams.contracts.state import Level
-from streams.domain import issues, kpi_periods, kpis, promotions, witnesses
+from streams.domain import backorders, issues, kpi_periods, kpis, promotions, witnesses
 from streams.domain.days import day_of, start_ms, weekday_of
 from streams.domain.demand import learn, learn_at_least
 from streams.domain.reviews import review
@@ -68,6 +68,7 @@ def _look_at(store: Store, sku: str, day: int) -> int:
             _close_day(store, level, day)
             kpis.begin_period(store, level)
             review(store, sku, site, "daily")
+            backorders.look_again(store, level)
             if store.catalogue.foresees_promotions:
                 promotions.follow(store, sku, site)
     return max(1, len(sites))

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ingest.frames import ScanInput
-from streams.contracts.ledger import scan_cause
-from streams.domain import book, carriage, counts, crossdock, needs, serials, units
+from streams.domain import book, carriage, counts, needs, serials, units
 from streams.domain.store import Store
 from streams.domain.windows import SourceLanes
 
@@ -34,10 +33,6 @@ def _receive(store: Store, scan: ScanInput) -> None:
     book.receive_scan(store, scan)
     level = store.level(scan.sku, scan.site)
     book.note_served(store, place, needs.receive(store, level, scan.quantity_units))
-    sku_book = store.book(scan.sku)
-    if sku_book.needs and scan.quantity_units > 0:
-        cause = scan_cause(scan.source, scan.boot, scan.seq)
-        crossdock.allot(store, level, scan.quantity_units, cause)
 
 
 _ACTIONS: Final[dict[str, Callable[[Store, ScanInput], None]]] = {

@@ -152,6 +152,8 @@ class Store:
         only an aid."""
         self.waiting: dict[tuple[str, str], None] = {}
         """Levels that order lines wait for; only an aid."""
+        self.gained: dict[tuple[str, str], int] = {}
+        """Levels that owe units, and how many more of them the input in hand gave; only an aid."""
         self.skus: dict[str, None] = {}
         """SKUs that have a book in this partition."""
         self.shares = Shares()
@@ -201,6 +203,7 @@ class Store:
         self.fresher = {}
         self.counting = {}
         self.waiting = {}
+        self.gained = {}
         self.skus = {}
         self.shares = Shares()
 
@@ -221,6 +224,12 @@ class Store:
         if self.catalogue.foresees_promotions:
             self.foresee((sku, site), PromotionNeed(due_ms=max(1, self.clock.now_ms)))
         made.buffer_units = made.buffer_policy_units = self.rules(sku, site).buffer_units
+        asked = (self.needs.get(need_id) for need_id in book.needs)
+        made.backordered_units = sum(
+            need.quantity_units - need.received_units
+            for need in asked
+            if need is not None and need.owed and need.from_site == site
+        )
         return made
 
     def book(self, sku: str) -> SkuBook:

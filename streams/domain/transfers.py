@@ -16,7 +16,7 @@ from streams.contracts.events import TransferChanged
 from streams.contracts.ledger import MovementKind
 from streams.contracts.plans import ShipmentLine, ShipmentLineWithdrawn
 from streams.contracts.state import TRANSFER_OPEN, SkuBook, Transfer, TransferState
-from streams.domain import book, needs
+from streams.domain import backorders, book, needs
 from streams.domain.calendars import departure_ms
 from streams.domain.catalogue import Rules
 from streams.domain.store import Store
@@ -106,7 +106,8 @@ def settle(store: Store, transfer: Transfer, was: Before, cause: str) -> None:
     if is_open:
         transfer.closed_at_ms = 0
     if transfer.served:
-        needs.give_back(store, transfer, transfer.dispatched_units + planned_units(transfer))
+        coming_units = on_the_way_units(transfer) + planned_units(transfer)
+        needs.give_back(store, transfer, transfer.received_units + coming_units)
     store.transfers.put(transfer.transfer_id, transfer)
     _count(store, transfer, was)
     _list(store.book(transfer.sku), transfer)
@@ -188,6 +189,7 @@ def find(store: Store, transfer: Transfer, units: int, cause: str) -> None:
     move_on_the_way(store, transfer, "loss", units, cause, value_minor=value_minor)
     transfer.lost_units -= units
     transfer.value_minor += value_minor
+    needs.allot(store, transfer, units)  # what was missed again when they were lost
     flag(transfer, "found")
 
 
@@ -293,6 +295,8 @@ def _count(store: Store, transfer: Transfer, was: Before) -> None:
         donor = store.level(transfer.sku, transfer.from_site)
         donor.in_transit_out_units += planned
         store.touch_level(donor)
+        if "withdrawn" not in transfer.flags:  # or it would be proposed again, smaller, at once
+            backorders.gain(store, donor, -planned)
 
 
 def _list(sku_book: SkuBook, transfer: Transfer) -> None:
@@ -382,6 +386,8 @@ def _remember_refusal(store: Store, transfer: Transfer) -> None:
             if transfer.from_site not in breach.refused_sites:
                 insort(breach.refused_sites, transfer.from_site)
             store.touch_level(level)
+    if not {"withdrawn", "ordered"}.intersection(transfer.flags):
+        needs.refuse_transfer(store, level, transfer.from_site)
 
 
 def _copy(transfer: Transfer) -> Transfer:

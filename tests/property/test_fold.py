@@ -19,7 +19,8 @@ from streams.contracts.events import (
     TransferChanged,
 )
 from streams.contracts.ledger import scan_cause
-from streams.contracts.state import TRANSFER_OPEN
+from streams.contracts.orders import ORDER_LINE, OrderLine
+from streams.contracts.state import TRANSFER_OPEN, decode, key_parts
 from streams.contracts.units import UnitArrived
 from streams.contracts.voids import kind_in_effect
 from streams.domain import store
@@ -274,8 +275,11 @@ def test_nobody_is_asked_to_give_what_it_must_keep(script: list[Step]) -> None:
 
 @given(st.one_of(scripts(), long_scripts()))
 def test_a_position_counts_nothing_twice(script: list[Step]) -> None:
-    """What is expected and on order at a level is what its open transfers and request say."""
+    """What a level expects, has on order and owes is what transfers, requests and orders say."""
     story = run(script)
+    lines = [
+        decode(raw, story.state[raw]) for raw in story.state if key_parts(raw)[0] == ORDER_LINE
+    ]
     needs = {need.need_id: need for need in story.needs()}
     for level in story.levels():
         expected = planned = 0
@@ -298,6 +302,18 @@ def test_a_position_counts_nothing_twice(script: list[Step]) -> None:
         on_order = sum(need.quantity_units - need.received_units for need in here)
         assert level.on_order_units == on_order
         assert all(need.received_units < need.quantity_units for need in here)
+        owed = sum(
+            need.quantity_units - need.received_units
+            for need in needs.values()
+            if need.state == "open"
+            and (need.sku, need.from_site) == (level.sku, level.site)
+            and need.owed
+        )
+        for line in lines:
+            assert isinstance(line, OrderLine)
+            if line.state == "waiting" and (line.sku, line.site) == (level.sku, level.site):
+                owed += line.quantity_units - line.reserved_units
+        assert level.backordered_units == owed
 
 
 @given(scripts())
