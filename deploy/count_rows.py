@@ -3,10 +3,24 @@
 from collections import Counter
 from collections.abc import Iterable
 
+import msgspec
+
 from deploy.ledger_rows import Row
 from streams.contracts.counts import CountSession
+from streams.count_list import CountWorth
 
 _COMPARED = frozenset({"waiting", "counted"})
+
+
+def worth_rows(worth: Iterable[CountWorth]) -> list[Row]:
+    """Return a row for each level that could be counted; what no sensor sees is unknown."""
+    return [
+        {
+            **msgspec.structs.asdict(one),
+            "shelf_units": "unknown" if one.shelf_units is None else one.shelf_units,
+        }
+        for one in worth
+    ]
 
 
 def newest_first(sessions: Iterable[CountSession]) -> list[CountSession]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from deploy.promotion_words import for_promotion, promotion_lines
 from deploy.utc import utc
+from deploy.wording import counted
 from ingest.contracts.durations import DAY_MS
 from streams.contracts.blindness import BlindIntervalChanged
 from streams.contracts.counts import CountLineChanged, CountSessionChanged
@@ -113,7 +114,7 @@ def explained(events: Sequence[StreamEvent]) -> list[str]:
             case PurchaseChanged():
                 order = event.order
                 lines += _decision(
-                    f"{order.order_id}: of {order.supplier}, {len(order.lines)} lines",
+                    f"{order.order_id}: of {order.supplier}, {counted(len(order.lines), 'line')}",
                     f"{utc(event.at_ms)} {order.state}, by {event.cause}"
                     + "".join(f", {flag}" for flag in order.flags),
                     order.decided_from,
@@ -196,7 +197,7 @@ def _near_expiry(event: BreachOpened) -> list[str]:
     lines = [
         f"{event.breach_id}: near_expiry of {event.sku} at {event.site}",
         (
-            f"opened {utc(event.at_ms)}: {numbers['near_units']} units within"
+            f"opened {utc(event.at_ms)}: {counted(numbers['near_units'], 'unit')} within"
             f" {_span(numbers['near_expiry_ms'])} of their expiry, {numbers['expired_units']}"
             f" past it; {numbers['on_hand_units']} on hand, {numbers['unknown_units']} of them of"
             f" no known lot; catalogue load {numbers['reference_version']}"
@@ -303,12 +304,14 @@ def _threshold(event: ThresholdChanged) -> list[str]:
         (
             f"demand {_milli(inputs.mean_milli_day)} a day, deviation"
             f" {sqrt(inputs.variance_milli_day / MILLI):.3f} ({inputs.demand_class};"
-            f" {inputs.days} days learned, {inputs.censored_days} out of stock or unseen)"
+            f" {counted(inputs.days, 'day')} learned,"
+            f" {inputs.censored_days} out of stock or unseen)"
             f"{_trend(inputs.trend_milli_day)}"
         ),
         (
             f"lead time {_span(inputs.lead_time_ms)}, deviation {_span(inputs.lead_time_sd_ms)},"
-            f" measured {inputs.lead_times_measured} times; review {_span(inputs.review_period_ms)}"
+            f" measured {counted(inputs.lead_times_measured, 'time')};"
+            f" review {_span(inputs.review_period_ms)}"
         ),
         (
             f"demand over both {_milli(inputs.demand_milli)}, of it by promotions"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from deploy.ledger_rows import Row
 from deploy.utc import utc
+from deploy.wording import counted
 from ingest.contracts.order_commands import OrderCommandLine
 from streams.availability import Promise
 from streams.contracts.orders import CustomerOrder, OrderChanged, OrderLineChanged
@@ -73,7 +74,7 @@ def explained_order(events: Sequence[OrderChanged | OrderLineChanged]) -> list[s
         why = f": {event.reason}" if event.reason else ""
         lines.append(
             f"{utc(event.at_ms)} line {event.line}, {event.sku} at {event.site} {event.state},"
-            f" {event.reserved_units} of {event.quantity_units} units held{why}"
+            f" {event.reserved_units} of {counted(event.quantity_units, 'unit')} held{why}"
             + (f"; unusual: {event.outlier_id}" if event.outlier_id else "")
         )
         if event.decided_from:
@@ -94,7 +95,7 @@ def outcome_sentence(order: CustomerOrder) -> str:
     held = sum(line.reserved_units for line in order.lines if line.state in {"reserved", "waiting"})
     wanted = sum(line.quantity_units for line in order.lines)
     why = f": {order.reason}" if order.state in {"refused", "expired"} and order.reason else ""
-    return f"{order.order_id} is {order.state}, {held} of {wanted} units held{why}"
+    return f"{order.order_id} is {order.state}, {held} of {counted(wanted, 'unit')} held{why}"
 
 
 def promise_lines(promise: Promise, sku: str, site: str, by: str) -> list[str]:
@@ -102,7 +103,7 @@ def promise_lines(promise: Promise, sku: str, site: str, by: str) -> list[str]:
     named = ", ".join(f"{name} {value}" for name, value in promise.numbers.items())
     when = f"by {by}" if by else "now"
     lines = [
-        f"{sku} at {site}: {promise.promise_units} units can be promised {when}",
+        f"{sku} at {site}: {counted(promise.promise_units, 'unit')} can be promised {when}",
         (
             f"  free {promise.free_units} + arriving by then {promise.arriving_units}"
             f" - owed to lines that wait {promise.waiting_units}"

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from deploy.utc import utc
+from deploy.wording import counted
 from streams.contracts.counts import COUNT_SESSION, CountSession
 from streams.contracts.events import StreamEvent
 from streams.contracts.ids import sku_of
@@ -82,9 +83,10 @@ def contains(again: Sequence[StreamEvent], found: Sequence[StreamEvent]) -> bool
 
 def explained_shipment(shipment: Shipment) -> list[str]:
     """Return the lines that explain a shipment, from its record: it has no events."""
+    units = counted(sum(shipment.lines.values()), "unit")
     lines = [
         (
-            f"{shipment.shipment_id}: {shipment.state}, {sum(shipment.lines.values())} units from"
+            f"{shipment.shipment_id}: {shipment.state}, {units} from"
             f" {shipment.from_site} to {shipment.to_site}"
         ),
         f"opened {utc(shipment.opened_at_ms)} by the first of its lines",

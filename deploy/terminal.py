@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from deploy.ledger_rows import ShownFormat
 from ingest.contracts.errors import SettingsError
+from ingest.contracts.patterns import refusal_words
 from ingest.contracts.settings import KafkaSettings, load
 from streams.contracts.events import CommandAccepted, CommandRefused
 
@@ -24,6 +25,10 @@ VersionOption = Annotated[
     typer.Option("--expected-version", min=0, help="Refuse if it has changed since this version."),
 ]
 ShownOption = Annotated[ShownFormat, typer.Option("--format", help="How it is shown.")]
+
+_WHERE_TO_FIND: Final[dict[int | str, str]] = {
+    "entity_id": "; `shelfstream log tail events` shows ids"
+}
 
 Answer = CommandAccepted | CommandRefused
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -82,10 +87,11 @@ def asked(model: type[ModelT], actor: str, **fields: object) -> ModelT:
 def refusal_sentence(error: ValidationError) -> str:
     """Return what is wrong with a command that was never sent, with the field's name."""
     first = error.errors()[0]
-    message = str(first["msg"])
+    message = refusal_words(first)
     if not first["loc"]:
-        return message.removeprefix("Value error, ")
-    return f"{first['loc'][0]} {first['input']!r}: {message}"
+        return message
+    name = first["loc"][0]
+    return f"{name} {first['input']!r}: {message}{_WHERE_TO_FIND.get(name, '')}"
 
 
 def tell_answer(answer: Answer | None, command_id: str) -> int:

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 from pydantic import ValidationError
 
 from ingest.contracts.errors import CatalogError
+from ingest.contracts.patterns import refusal_words
 from ingest.contracts.reference import CatalogFile
 
 FAULTS_SHOWN_MAX: Final = 100
@@ -73,7 +74,7 @@ def place_text(place: Place) -> str:
 
 
 def _message(found: Any) -> str:
-    text = str(found["msg"]).removeprefix("Value error, ")
+    text = refusal_words(found)
     if found["type"] in {"missing", "extra_forbidden", "value_error"}:
         return "no such field" if found["type"] == "extra_forbidden" else text
     return f"{text}, not {str(found['input'])[:60]!r}"

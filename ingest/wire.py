@@ -23,6 +23,7 @@ from ingest.contracts.events import (
     WEIGHT_G_MAX,
     DeadLetterReason,
 )
+from ingest.contracts.patterns import refusal_words
 from ingest.contracts.units import SSCC_LENGTH
 from ingest.frames import ReadingKind, ScanAction
 
@@ -304,7 +305,7 @@ def explain(leaf: str, raw: bytes, error: Exception) -> tuple[DeadLetterReason, 
     except ValidationError as refusal:
         first = refusal.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        detail = f"{where}: {first['msg']}" if where else str(first["msg"])
+        detail = f"{where}: {refusal_words(first)}" if where else str(first["msg"])
         return _reason(first["type"]), detail[:_DETAIL_LENGTH_MAX]
     return "bad_schema", str(error)[:_DETAIL_LENGTH_MAX]
 

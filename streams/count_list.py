@@ -46,8 +46,8 @@ class CountWorth(msgspec.Struct, frozen=True, kw_only=True):
     site: str
     sku: str
     on_hand_units: int
-    shelf_units: int
-    """What sensors see; -1 where nobody knows."""
+    shelf_units: int | None
+    """What sensors see; None where nobody knows."""
     days: float
     """Since the last count."""
     counted: int
@@ -108,7 +108,7 @@ class CountList:
             site=level.site,
             sku=level.sku,
             on_hand_units=level.on_hand_units,
-            shelf_units=-1 if seen_units is None else seen_units,
+            shelf_units=seen_units,
             days=round(days, 1),
             counted=count.counted if isinstance(count, CountRecord) else 0,
             moved_units=round(moved_units, 1),

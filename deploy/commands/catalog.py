@@ -15,6 +15,7 @@ from rich.table import Table
 from deploy.catalog_load import LoadResult, load_catalog, read_catalog
 from deploy.catalog_tables import kind_table, kinds_table, one_table
 from deploy.terminal import ActorOption, ReasonOption, kafka_settings, login_name, wall_ms
+from deploy.wording import counted
 from ingest.catalog import Catalog
 from ingest.catalog_changes import Change
 from ingest.catalog_file import read_catalog_path
@@ -140,4 +141,4 @@ def _line(change: Change) -> str:
 
 
 def _short(value: object) -> str:
-    return f"{len(value)} entries" if isinstance(value, tuple) else str(value)
+    return counted(len(value), "entry", "entries") if isinstance(value, tuple) else str(value)

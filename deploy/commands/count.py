@@ -7,11 +7,10 @@ stands in the log and is pending.
 import asyncio
 from typing import Annotated
 
-import msgspec
 import typer
 
 from deploy.command_send import send_plan_command
-from deploy.count_rows import line_rows, newest_first, session_rows
+from deploy.count_rows import line_rows, newest_first, session_rows, worth_rows
 from deploy.ledger_rows import print_table
 from deploy.newest import newest
 from deploy.terminal import (
@@ -56,7 +55,7 @@ def count() -> None:
 def list_worth(site: SiteOption, top: TopOption = 20) -> None:
     """Show where a count pays: expected error of the record times the value of a unit."""
     worth = asyncio.run(_ranked(kafka_settings(), site))[:top]
-    print_table("Where a count pays", [msgspec.structs.asdict(one) for one in worth])
+    print_table("Where a count pays", worth_rows(worth))
 
 
 @app.command("open")

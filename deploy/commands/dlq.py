@@ -11,6 +11,7 @@ import typer
 from pydantic import ValidationError
 
 from deploy.terminal import kafka_settings, refuse
+from deploy.wording import counted
 from ingest.adapters.mqtt_client import MqttPublisher
 from ingest.contracts.events import DeadLetter
 from ingest.contracts.settings import KafkaSettings, MqttSettings, load
@@ -46,7 +47,7 @@ def list_letters(
     if not as_json:
         reasons = Counter(letter.reason for letter in letters)
         told = ", ".join(f"{name} {count}" for name, count in sorted(reasons.items()))
-        typer.echo(f"{len(letters)} letters" + (f": {told}" if told else ""))
+        typer.echo(counted(len(letters), "letter") + (f": {told}" if told else ""))
 
 
 @app.command()
@@ -62,7 +63,7 @@ def show(letter_id: str, as_json: JsonOption = False) -> None:
     raw = base64.b64decode(letter.payload_base64)
     for name in ("letter_id", "reason", "detail", "origin", "received_at_ms"):
         typer.echo(f"{name + ':':16}{getattr(letter, name)}")
-    typer.echo(f"{'payload:':16}{len(raw)} bytes")
+    typer.echo(f"{'payload:':16}{counted(len(raw), 'byte')}")
     typer.echo(raw[:_TEXT_BYTES_SHOWN].decode("utf-8", "backslashreplace"))
 
 

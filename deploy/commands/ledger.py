@@ -25,6 +25,7 @@ from deploy.ledger_rows import (
 )
 from deploy.terminal import ShownOption, kafka_settings
 from deploy.utc import moment_ms
+from deploy.wording import counted
 from ingest.contracts.errors import SettingsError
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import MOVEMENTS, STOCK
@@ -63,7 +64,8 @@ def reconcile(
     if form == "table":  # the sums, and what is wrong: a person reads no million lines
         shown = [row for row in rows if not row["sku"] or not row["holds"]]
         print_table("Ledger", shown)
-        typer.echo(f"{len(balances)} lines {'hold' if holds else 'were compared: not all hold'}")
+        lines = counted(len(balances), "line")
+        typer.echo(f"{lines} compared: {'all hold' if holds else 'not all hold'}")
     else:
         print_rows(rows, form)
     if not holds:

@@ -1,13 +1,13 @@
 """`shelfstream log`: read the frames of the logs."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import typer
 
-from deploy.terminal import kafka_settings
+from deploy.terminal import kafka_settings, refuse
 from ingest.contracts.errors import FrameError
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import ALERT_INPUTS, DELIVERIES, EVENTS, INPUTS, MOVEMENTS, PLANS
@@ -49,15 +49,29 @@ def tail(
 ) -> None:
     """Print the items of a log's frames; the last ten frames of each partition without --from."""
     topic, codec = _LOGS[name]
+    records = 0
 
     def told(record: TopicRecord) -> None:
+        nonlocal records
         if partition is None or record.partition == partition:
+            records += 1
             for line in frame_lines(record, codec, as_json=as_json):
                 typer.echo(line)
 
     try:
         kafka = kafka_settings()
-        asyncio.run(_tail(kafka, topic, told, from_offset=from_offset, follow=follow))
+        ends = asyncio.run(end_offsets(kafka, topic))
+        if partition is not None and partition not in ends:
+            refuse(f"{topic} has partitions 0 to {max(ends)}")
+        is_empty = not any(ends.values() if partition is None else [ends[partition]])
+        nothing = f"there is nothing there; `--from 0` shows what {topic} keeps"
+        if is_empty:
+            nothing = f"there is nothing in {topic} yet"
+        if is_empty and follow:
+            typer.echo(nothing, err=True)
+        asyncio.run(_tail(kafka, topic, told, ends, from_offset=from_offset, follow=follow))
+        if not records and not follow:
+            typer.echo(nothing, err=True)
     except KeyboardInterrupt:  # the way to end --follow
         return
 
@@ -66,11 +80,11 @@ async def _tail(
     kafka: KafkaSettings,
     topic: str,
     told: Callable[[TopicRecord], None],
+    ends: Mapping[int, int],
     *,
     from_offset: int | None,
     follow: bool,
 ) -> None:
-    ends = await end_offsets(kafka, topic)
     begins = {
         one: end - FRAMES_DEFAULT if from_offset is None else from_offset
         for one, end in ends.items()

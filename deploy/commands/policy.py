@@ -14,6 +14,7 @@ from rich.markup import escape
 from deploy.catalog_audit import AuditedChange, AuditedLoad, audited
 from deploy.catalog_load import planned_load
 from deploy.terminal import kafka_settings, wall_ms
+from deploy.wording import counted
 from ingest.catalog_file import read_catalog_path
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import CATALOG, STOCK
@@ -94,11 +95,14 @@ def summary(rows: list[LevelPreview], version: int) -> str:
     """Return how much changes in all."""
     names = ("opens", "waits", "clears", "settles", "transfers", "needs")
     counts = Counter({name: sum(len(getattr(row, name)) for row in rows) for name in names})
+    levels = counted(sum(1 for row in rows if row.rules), "level")
+    breaches = counted(counts["opens"], "breach", "breaches")
+    transfers, needs = counted(counts["transfers"], "transfer"), counted(counts["needs"], "request")
     return (
-        f"version {version} would change the rules of {sum(1 for row in rows if row.rules)} levels,"
-        f" open {counts['opens']} breaches at once and {counts['waits']} after their dwell,"
+        f"version {version} would change the rules of {levels},"
+        f" open {breaches} at once and {counts['waits']} after their dwell,"
         f" clear {counts['clears']} and {counts['settles']} after their window, change"
-        f" {counts['transfers']} transfers and {counts['needs']} requests; nothing was written"
+        f" {transfers} and {needs}; nothing was written"
     )
 
 

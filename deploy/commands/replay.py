@@ -16,6 +16,7 @@ from rich.console import Console
 from deploy.commands.simulate import OracleOption, place_here
 from deploy.commands.verify import TimeoutOption, compared, show
 from deploy.simulated import load_replay
+from deploy.wording import counted
 from ingest.contracts.errors import InstallationError
 from simulators.adapters.files import oracle_save
 from simulators.checking import TIMEOUT_S_DEFAULT
@@ -159,10 +160,10 @@ async def _played(
 def _tell_survey(found: Survey, *, quiet: bool) -> None:
     skipped = found.skipped
     typer.echo(
-        f"{found.lines:,} lines of {len(found.skus):,} articles at {len(found.lines_by_site)} "
-        f"sites, {len(found.stock):,} keys; skipped {skipped.total:,} "
-        f"(quantity 0: {skipped.zero_quantity:,}, bad code: {skipped.bad_code:,}, "
-        f"absurd quantity: {skipped.absurd_quantity:,})",
+        f"{counted(found.lines, 'line')} of {counted(len(found.skus), 'article')} at "
+        f"{counted(len(found.lines_by_site), 'site')}, {counted(len(found.stock), 'key')}; "
+        f"skipped {skipped.total:,} (quantity 0: {skipped.zero_quantity:,}, "
+        f"bad code: {skipped.bad_code:,}, absurd quantity: {skipped.absurd_quantity:,})",
         err=quiet,
     )
 

@@ -8,6 +8,7 @@ import typer
 
 from deploy.catalog_load import import_openings, read_catalog
 from deploy.terminal import kafka_settings, wall_ms
+from deploy.wording import counted
 from ingest.catalog_openings import StockFile, read_openings
 from ingest.contracts.errors import CatalogError
 from ingest.contracts.settings import KafkaSettings
@@ -38,8 +39,9 @@ def import_stock(
             kafka, str(file), content, import_id=import_id, now_ms=now_ms, dry_run=dry_run
         )
     )
-    done = "are valid" if dry_run else f"imported as {found.import_id}"
-    typer.echo(f"{len(found.openings)} lines {done}")
+    valid = "is valid" if len(found.openings) == 1 else "are valid"
+    done = valid if dry_run else f"imported as {found.import_id}"
+    typer.echo(f"{counted(len(found.openings), 'line')} {done}")
 
 
 async def stock_imported(

@@ -4,14 +4,13 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from ingest.contracts import patterns
 from ingest.contracts.events import Code, Identifier
 from ingest.contracts.fields import DurationMs, ReferenceModel
 
 RULE_CHANNELS_MAX: Final = 256
 
-SecretReference = Annotated[
-    str, Field(max_length=1_024, pattern=r"^([A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f]+)$")
-]
+SecretReference = Annotated[str, Field(max_length=1_024, pattern=patterns.VARIABLE_OR_FILE)]
 """Name of an environment variable, or `file:` and a path, that holds the secret."""
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Final, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ingest.contracts import patterns
 from ingest.contracts.events import IDENTIFIER_LENGTH_MAX, LOT_LENGTH_MAX, QUANTITY_UNITS_MAX, Code
 from ingest.contracts.voids import VOIDED_MOVEMENTS_MAX, MovementFacts, VoidedMovement
 from ingest.frames import CommandInput, CommandVerb
@@ -34,10 +35,8 @@ LOT_VERBS: Final = frozenset({"recall_lot", "lift_recall"})
 ANSWER_WAIT_MS: Final = 2_000
 """How long console and command line wait for an answer before they show `pending`."""
 
-_SiteName = Annotated[str, Field(max_length=IDENTIFIER_LENGTH_MAX, pattern=r"^[^\x00-\x1f/+#]*$")]
-_EntityId = Annotated[
-    str, Field(max_length=2 * IDENTIFIER_LENGTH_MAX, pattern=r"^([a-z]+-[^\x00-\x1f]+-\d+)?$")
-]
+_SiteName = Annotated[str, Field(max_length=IDENTIFIER_LENGTH_MAX, pattern=patterns.NO_LEVELS)]
+_EntityId = Annotated[str, Field(max_length=2 * IDENTIFIER_LENGTH_MAX, pattern=patterns.ENTITY_ID)]
 
 
 class Command(BaseModel):
@@ -48,7 +47,7 @@ class Command(BaseModel):
     verb: CommandVerb
     entity_id: _EntityId = ""
     """The transfer, need or movement it is about."""
-    sku: Annotated[str, Field(max_length=IDENTIFIER_LENGTH_MAX, pattern=r"^[^\x00-\x1f]*$")] = ""
+    sku: Annotated[str, Field(max_length=IDENTIFIER_LENGTH_MAX, pattern=patterns.NO_CONTROLS)] = ""
     """Only where there is no entity."""
     actor: Annotated[str, Field(min_length=1, max_length=200)]
     reason: Annotated[str, Field(max_length=1_000)] = ""
@@ -68,7 +67,9 @@ class Command(BaseModel):
     def _complete(self) -> "Command":
         kind = ENTITY_KINDS.get(self.verb)
         if kind is not None and (not self.entity_id.startswith(f"{kind}-") or self.sku):
-            raise ValueError(f"{self.verb} takes the id of a {kind} and no SKU")
+            raise ValueError(
+                f"{self.verb} takes the id of a {kind}, such as {kind}-milk-17, and no SKU"
+            )
         if self.verb in LOT_VERBS:
             if self.entity_id or not self.sku or not self.lot or self.site:
                 raise ValueError(f"{self.verb} takes a SKU and a lot, for all its sites")

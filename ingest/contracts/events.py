@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ingest.contracts import patterns
 from ingest.contracts.units import SSCC_LENGTH
 from ingest.frames import ScanAction
 
@@ -29,12 +30,10 @@ TIME_MS_MAX: Final = 4_102_444_800_000
 
 Identifier = Annotated[
     str,
-    Field(min_length=1, max_length=IDENTIFIER_LENGTH_MAX, pattern=r"^[^\x00-\x1f/+#]+$"),
+    Field(min_length=1, max_length=IDENTIFIER_LENGTH_MAX, pattern=patterns.LEVEL_NAMED),
 ]
-Code = Annotated[
-    str, Field(min_length=1, max_length=IDENTIFIER_LENGTH_MAX, pattern=r"^[^\x00-\x1f]+$")
-]
-Barcode = Annotated[str, Field(min_length=4, max_length=512, pattern=r"^\][A-Za-z][0-9]")]
+Code = Annotated[str, Field(min_length=1, max_length=IDENTIFIER_LENGTH_MAX, pattern=patterns.NAMED)]
+Barcode = Annotated[str, Field(min_length=4, max_length=512, pattern=patterns.BARCODE)]
 TimeMs = Annotated[int, Field(ge=0, le=TIME_MS_MAX)]
 Sequence = Annotated[int, Field(ge=0, le=2**53 - 1)]
 
@@ -83,7 +82,7 @@ class Scan(_Wire):
     """Times scanned; a GTIN of a case multiplies it. Negative only for `adjust`."""
     historical: bool = False
     sku: Code | None = None
-    gtin: Annotated[str, Field(pattern=r"^([0-9]{8}|[0-9]{12}|[0-9]{13}|[0-9]{14})$")] | None = None
+    gtin: Annotated[str, Field(pattern=patterns.GTIN)] | None = None
     barcode: Barcode | None = None
     """Raw content with its symbology identifier, such as `]C1` or `]d2`."""
     location: str = Field(default="", max_length=IDENTIFIER_LENGTH_MAX)

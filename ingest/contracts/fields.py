@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ingest.contracts import patterns
 from ingest.contracts.durations import DAY_MS
 from ingest.contracts.events import IDENTIFIER_LENGTH_MAX
 
@@ -14,15 +15,11 @@ Units = Annotated[int, Field(ge=0, le=2**53 - 1)]
 Money = Annotated[int, Field(ge=0, le=2**53 - 1)]
 DurationMs = Annotated[int, Field(ge=0, le=DURATION_MS_MAX)]
 Name = Annotated[str, Field(max_length=200)]
-OptionalCode = Annotated[str, Field(max_length=IDENTIFIER_LENGTH_MAX, pattern=r"^[^\x00-\x1f]*$")]
-GtinText = Annotated[str, Field(pattern=r"^(\d{8}|\d{12}|\d{13}|\d{14})$")]
-Weekdays = Annotated[
-    str, Field(pattern=r"^((mon|tue|wed|thu|fri|sat|sun)( (mon|tue|wed|thu|fri|sat|sun))*)?$")
-]
+OptionalCode = Annotated[str, Field(max_length=IDENTIFIER_LENGTH_MAX, pattern=patterns.NO_CONTROLS)]
+GtinText = Annotated[str, Field(pattern=patterns.GTIN)]
+Weekdays = Annotated[str, Field(pattern=patterns.WEEKDAYS)]
 """Such as `mon thu`; empty for every day. Days are UTC days."""
-Dates = Annotated[
-    str, Field(max_length=1_099, pattern=r"^(\d{4}-\d{2}-\d{2}( \d{4}-\d{2}-\d{2})*)?$")
-]
+Dates = Annotated[str, Field(max_length=1_099, pattern=patterns.DATES)]
 """Such as `2026-12-25 2026-12-26`; a hundred at most."""
 DayTimeMs = Annotated[int, Field(ge=0, lt=DAY_MS)]
 """Time since midnight, UTC."""

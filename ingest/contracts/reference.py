@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field
 
+from ingest.contracts import patterns
 from ingest.contracts.alert_reference import AlertRule, NotificationChannel
 from ingest.contracts.demand_reference import Promotion
 from ingest.contracts.events import (
@@ -49,7 +50,7 @@ class Network(ReferenceModel):
     """What holds for the whole network."""
 
     name: Name = ""
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+    currency: Annotated[str, Field(pattern=patterns.CURRENCY)] = "EUR"
 
 
 class Site(ReferenceModel):

@@ -5,6 +5,8 @@ from typing import Annotated, Final
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
+from ingest.contracts import patterns
+
 VOIDED_MOVEMENTS_MAX: Final = 256
 """Movements that one scan may have left: an arrival has three for each transfer it serves."""
 
@@ -31,7 +33,7 @@ class MovementFacts(BaseModel):
     """The same as `VoidedMovement`, off the hot path."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    movement_id: Annotated[str, Field(pattern=r"^movement-[^\x00-\x1f]+-\d+$")]
+    movement_id: Annotated[str, Field(pattern=patterns.MOVEMENT_ID)]
     site: str
     kind: str
     bucket: str

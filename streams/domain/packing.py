@@ -27,6 +27,11 @@ def unpack(store: Store, shares: list[tuple[Transfer, int]], sscc: str) -> bool:
     return bool(packed)
 
 
+def may_hold(transfer: Transfer, sscc: str) -> bool:
+    """Tell whether a unit may hold some of a transfer: it left in it, as far as is remembered."""
+    return sscc in transfer.ssccs or len(transfer.ssccs) == SSCCS_KEPT_MAX
+
+
 def _tell(store: Store, transfer: Transfer, sscc: str, quantity_units: int) -> None:
     told = UnitPacked(
         sscc=sscc,

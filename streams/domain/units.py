@@ -9,7 +9,7 @@ from typing import Final
 from ingest.contracts.units import UnitArrivedInput
 from ingest.frames import ScanInput
 from streams.contracts.units import UnitArrived
-from streams.domain import book, carriage
+from streams.domain import book, carriage, packing
 from streams.domain.store import Store
 from streams.domain.transfers import to_come_units
 
@@ -38,7 +38,9 @@ def receive_unit(store: Store, arrived: UnitArrivedInput) -> None:
     """Let arrive what a unit held of a transfer, as far as that has not arrived before."""
     store.observed_at_ms = arrived.observed_at_ms
     transfer = store.transfers.get(arrived.transfer_id)
-    units = to_come_units(transfer) if transfer is not None else 0
+    units = 0
+    if transfer is not None and packing.may_hold(transfer, arrived.sscc):
+        units = to_come_units(transfer)
     scan = ScanInput(
         sku=arrived.sku,
         site=arrived.site,

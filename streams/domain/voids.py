@@ -219,7 +219,7 @@ def _call_back(store: Store, part: Part) -> None:
 def _find_state(store: Store, transfer: Transfer) -> None:
     transfers.flag(transfer, "voided")
     if transfer.dispatched_units == 0:
-        transfer.dispatched_at_ms, transfer.shipment_id = 0, ""
+        transfer.dispatched_at_ms, transfer.shipment_id, transfer.ssccs = 0, "", []
         # Its line may stand from when it was approved, or have travelled with a shipment.
         line = transfers.shipment_line_withdrawn(store, transfer)
         store.outbox.plan(transfer.from_site, line)

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from ingest.contracts.settings import KafkaSettings
-from streams.engine.adapters.connection import client_options, started
+from streams.engine.adapters.connection import client_options, ended, started
 from streams.engine.ports import LogRecord
 
 _log = structlog.get_logger(__name__)
@@ -56,7 +56,7 @@ class GroupReader:
 
     async def __aexit__(self, *error: object) -> None:
         """Leave the group."""
-        await self._consumer.stop()
+        await ended(self._consumer)
 
     async def poll(self) -> list[LogRecord]:
         """Return the next records, in order within a partition; empty after a short wait."""

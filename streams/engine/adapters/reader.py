@@ -21,6 +21,7 @@ from streams.engine.adapters.connection import (
     REQUEST_BYTES_MAX,
     client_options,
     connected,
+    ended,
     started,
     topic_identity,
 )
@@ -96,7 +97,7 @@ class TopicReader:
             fetch_max_wait_ms=_FETCH_WAIT_MS,
         )
         async with contextlib.AsyncExitStack() as undo:
-            undo.push_async_callback(consumer.stop)
+            undo.push_async_callback(ended, consumer)
             await consumer.start()
             self._consumer = consumer
             await self._seek(consumer)
@@ -117,7 +118,7 @@ class TopicReader:
         """Disconnect."""
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
-            await consumer.stop()
+            await ended(consumer)
 
     async def poll(self, *, timeout_ms: int = _POLL_MS) -> list[TopicRecord]:
         """Return what is there, in order within each partition; empty after `timeout_ms`."""

@@ -185,12 +185,15 @@ def test_without_an_actor_it_is_the_login_name(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["approve", "need-TEA-1"], "approve_transfer takes the id of a transfer and no SKU"),
-        (["close-need", TRANSFER], "close_need takes the id of a need and no SKU"),
+        (["approve", "need-TEA-1"], "approve_transfer takes the id of a transfer, such as"),
+        (["close-need", TRANSFER], "close_need takes the id of a need, such as need-"),
         (["order-transfer", "TEA", "A", "A", "5"], "order_transfer takes two different sites"),
-        (["approve", "TEA"], "entity_id 'TEA': String should match pattern"),
+        (
+            ["approve", "TEA"],
+            "entity_id 'TEA': should be an id such as transfer-milk-17; `shelfstream log tail",
+        ),
         (["release-buffer", "TEA", "A"], "release_buffer takes a reason"),
-        (["release-buffer", "TEA", "A/B"], "site 'A/B': String should match pattern"),
+        (["release-buffer", "TEA", "A/B"], "site 'A/B': should have no /, +, # or control"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

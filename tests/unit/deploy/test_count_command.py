@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from deploy import newest
 from deploy.commands import count
+from deploy.count_rows import worth_rows
 from deploy.explanations import explained, named_events
 from ingest.contracts.count_commands import CountCommand
 from ingest.contracts.settings import KafkaSettings
@@ -21,6 +22,7 @@ from streams.contracts.counts import (
 )
 from streams.contracts.events import CommandAccepted
 from streams.contracts.state import key
+from streams.count_list import CountList
 from streams.engine.adapters.reader import TopicRecord
 from tests.unit.streams.builders import SHOP, Story, opening, reading
 
@@ -115,6 +117,17 @@ def test_the_list_shows_the_gap_first() -> None:
     result = RUNNER.invoke(count.app, ["list", "--site", SHOP])
     assert result.output.index("gap") < result.output.index("same")
     assert "worth_minor" in result.output
+
+
+def test_what_no_sensor_sees_is_unknown() -> None:
+    """It is no number of units, and an empty shelf is one."""
+    table = CountList()
+    story = Story().tell(opening(9, sku="unseen"), opening(9, sku="empty"))
+    story.tell(reading(0, at_ms=1, sku="empty"))
+    for raw, value in story.state.items():
+        table.take(raw, value)
+    shown = {row["sku"]: row["shelf_units"] for row in worth_rows(table.ranked(SHOP))}
+    assert shown == {"unseen": "unknown", "empty": 0}
 
 
 @pytest.mark.usefixtures("topics")

@@ -116,7 +116,7 @@ def test_a_purchase_order_is_told_and_folded_again(monkeypatch: pytest.MonkeyPat
     result = RUNNER.invoke(APP, [f"purchase-{MILL}-1", "--replay"])
     lines = result.output.splitlines()
     assert result.exit_code == 0, result.output
-    assert lines[0] == f"purchase-{MILL}-1: of {MILL}, 1 lines"
+    assert lines[0] == f"purchase-{MILL}-1: of {MILL}, 1 line"
     assert lines[-1] == _verdict(recorded) + "the same"
 
 

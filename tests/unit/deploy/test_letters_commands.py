@@ -147,6 +147,7 @@ def test_the_list_is_the_newest_and_the_sum_is_all(log: Log) -> None:
     chosen = _dlq("list", "--reason", "bad_schema", "--limit", "2", "--json").output.splitlines()
     assert [json.loads(line)["letter_id"] for line in chosen] == ["letter-3", "letter-4"]
     assert _dlq("list", "--reason", "too_old").output == "0 letters\n"
+    assert _dlq("list", "--reason", "oversize").output.endswith("\n1 letter: oversize 1\n")
 
 
 def test_what_is_no_letter_hides_no_letter(log: Log) -> None:
@@ -248,6 +249,24 @@ def test_a_tail_begins_ten_frames_before_the_end(log: Log) -> None:
     log.ends = {0: 25, 1: 12}
     assert _tail("events").exit_code == 0
     assert log.asked == [(EVENTS.name, {0: 15, 1: 2}, True)]
+
+
+@pytest.mark.parametrize("more", [[], ["--follow"]])
+def test_a_tail_of_an_empty_log_says_so(log: Log, more: list[str]) -> None:
+    """Once, on stderr: what reads the items finds none."""
+    assert not any(log.ends.values())
+    tailed = _tail("events", *more)
+    assert (tailed.exit_code, tailed.stdout) == (0, "")
+    assert tailed.stderr == f"there is nothing in {EVENTS.name} yet\n"
+
+
+def test_a_tail_of_nothing_is_no_empty_log(log: Log) -> None:
+    """Where it begins after the last frame, or in a partition that is not there."""
+    log.ends = {0: 25, 1: 0}
+    assert "`--from 0` shows" in _tail("events", "--from", "90").stderr
+    assert "nothing in" in _tail("events", "--partition", "1").stderr
+    refused = _tail("events", "--partition", "2")
+    assert (refused.exit_code, refused.stderr) == (1, f"{EVENTS.name} has partitions 0 to 1\n")
 
 
 def test_a_tail_shows_one_partition_from_an_offset(log: Log) -> None:

@@ -127,6 +127,6 @@ def test_an_order_is_explained_by_its_own_numbers() -> None:
     """State by state, with the minimums and limits it met."""
     story = supplied_story().tell(opening(4))
     text = "\n".join(explained(story.events(PurchaseChanged)))
-    assert f"{FIRST}: of {MILL}, 1 lines" in text
+    assert f"{FIRST}: of {MILL}, 1 line\n" in text
     assert "ordered, by" in text
     assert "value_minor 2600" in text

@@ -69,7 +69,7 @@ def test_the_sample_is_valid() -> None:
         ),
         ("rules: [{rule: r, channels: [q]}]", "there is no channel q"),
         ("rules: [{rule: r, channels: []}]", "at least 1 item"),
-        ("channels: [{channel: c, url_variable: 'https://secret'}]", "should match pattern"),
+        ("channels: [{channel: c, url_variable: 'https://secret'}]", "environment variable"),
     ],
 )
 def test_what_does_not_fit_is_refused(more: str, words: str) -> None:
@@ -84,7 +84,7 @@ def test_what_does_not_fit_is_refused(more: str, words: str) -> None:
         ("[{site: A, parent_site: A}]", "site A would replenish from itself"),
         ("[{site: A, parent_site: B}, {site: B, parent_site: A}]", "replenish from itself"),
         ("[{site: A}, {site: A}]", "site A is there twice"),
-        ("[{site: a/b}]", "should match pattern"),
+        ("[{site: a/b}]", "should be a name without /, +, #"),
     ],
 )
 def test_sites_form_a_tree(sites: str, words: str) -> None:

@@ -27,6 +27,7 @@ from tests.unit.streams.builders import (
     policy,
     scan,
 )
+from tests.unit.streams.test_domain_voids import void_of
 
 PALLET, BOX = "376104250021234569", "376104250021234576"
 
@@ -169,6 +170,30 @@ def test_a_lost_unit_that_turns_up_is_found() -> None:
     assert carrier.stock.transfer().state == "lost"
     carrier.tell(_arrived(seq=1))
     assert (carrier.stock.transfer().state, carrier.stock.level().on_hand_units) == ("received", 10)
+
+
+def test_what_leaves_again_in_another_unit_is_not_in_the_first() -> None:
+    """All that left was voided: the old SSCC brings nothing, by itself or beside the article."""
+    carrier = Carrier().tell(_packed(10, seq=1))
+    transfer_id = carrier.stock.transfer().transfer_id
+    carrier.tell(void_of(carrier.stock, f"scanner-{DONOR}/b1/1"))
+    assert carrier.stock.transfer().ssccs == []
+    carrier.tell(_packed(10, seq=2, sscc=BOX, transfer_id=transfer_id), _arrived(seq=1))
+    last = carrier.stock.movements()[-1]
+    assert (last.kind, last.flags) == ("refused", ["nothing_on_the_way"])
+    carrier.tell(scan("arrive", 1, seq=2, sscc=PALLET))
+    assert carrier.stock.movements()[-1].flags == ["unknown_unit"]
+    carrier.tell(_arrived(seq=3, sscc=BOX))
+    assert (carrier.stock.transfer().state, carrier.stock.level().on_hand_units) == ("received", 10)
+
+
+def test_a_dispatch_that_is_voided_leaves_the_other_unit_as_it_is() -> None:
+    """What left in it still arrives by its SSCC."""
+    carrier = Carrier().tell(_packed(10, seq=1))
+    transfer_id = carrier.stock.transfer().transfer_id
+    carrier.tell(_packed(5, seq=2, sscc=BOX, transfer_id=transfer_id))
+    carrier.tell(void_of(carrier.stock, f"scanner-{DONOR}/b1/1"), _arrived(seq=1, sscc=BOX))
+    assert (carrier.stock.transfer().state, carrier.stock.level().on_hand_units) == ("received", 5)
 
 
 def test_a_unit_alone_too_late_for_its_window_is_a_letter_as_on_the_wire() -> None:
