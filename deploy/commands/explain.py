@@ -66,7 +66,8 @@ async def _explain(kafka: KafkaSettings, entity_id: str, *, replay: bool) -> boo
         planned = planned_of(entity_id)
         place = planned.place if planned is not None else sku_of(entity_id)
     except ValueError as error:
-        raise UnknownIdError(str(error)) from error
+        hint = "a customer order is told by `shelfstream order explain`"
+        raise UnknownIdError(f"{error}; {hint}") from error
     count = installation_of(await read_catalog(kafka)).partition_count
     partition = partition_of(place, count)
     if planned is not None:

@@ -32,7 +32,8 @@ def kpi(
     """Show the key figures of the network, its sites and, if asked for, each SKU."""
     totals = asyncio.run(_totals(kafka_settings(), Figures(sku=sku, site=site), days))
     if not totals:
-        refuse("no stock of that name was kept in these days")
+        what = "stock of that name" if sku or site else "stock"
+        refuse(f"no {what} was kept in these days")
     rows = list(_rows(totals, levels=levels or bool(sku)))
     if as_json:
         for row in rows:

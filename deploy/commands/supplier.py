@@ -69,7 +69,10 @@ def feed(
     form: ShownOption = "csv",
 ) -> None:
     """Write stock, position and what is wanted of a supplier's articles (VMI), a row a site."""
-    show_rows("Feed", asyncio.run(_view(kafka_settings())).feed_rows(name), form)
+    rows = list(asyncio.run(_view(kafka_settings())).feed_rows(name))
+    show_rows("Feed", rows, form)
+    if not rows and form != "table":  # an empty table says so itself
+        typer.echo(f"no site keeps an article of supplier {name}", err=True)
 
 
 @app.command()

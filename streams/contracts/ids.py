@@ -10,5 +10,5 @@ def sku_of(entity_id: str) -> str:
     kind, _, rest = entity_id.partition("-")
     sku, _, number = rest.rpartition("-")
     if not kind or not sku or not number.isdigit():
-        raise ValueError(f"{entity_id!r} is no id of the form kind-sku-number")
+        raise ValueError(f"{entity_id!r} is no id such as transfer-milk-17")
     return sku

@@ -248,3 +248,10 @@ def test_what_is_no_id_is_refused(entity_id: str) -> None:
     """Before anything is read."""
     result = RUNNER.invoke(APP, [entity_id])
     assert isinstance(result.exception, explain.UnknownIdError)
+
+
+def test_what_is_no_id_is_told_with_an_example() -> None:
+    """An order has a name of its own, and a command of its own."""
+    told = str(RUNNER.invoke(APP, ["o1"]).exception)
+    assert told.startswith("'o1' is no id such as transfer-milk-17; ")
+    assert "`shelfstream order explain`" in told

@@ -59,4 +59,18 @@ def test_table_is_for_people() -> None:
 
 def test_an_unknown_name_is_told() -> None:
     """Nothing to show is exit code 1, with a sentence."""
-    assert RUNNER.invoke(APP, ["--sku", "nothing"]).exit_code == 1
+    unknown = RUNNER.invoke(APP, ["--sku", "nothing"])
+    assert (unknown.exit_code, unknown.stderr) == (
+        1,
+        "no stock of that name was kept in these days\n",
+    )
+
+
+def test_before_any_stock_nobody_named_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new installation has none, of whatever name."""
+
+    async def nothing(*_: object) -> dict[str, object]:
+        return {}
+
+    monkeypatch.setattr(kpi, "_totals", nothing)
+    assert RUNNER.invoke(APP).stderr == "no stock was kept in these days\n"

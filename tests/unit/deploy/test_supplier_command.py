@@ -76,7 +76,9 @@ def test_a_supplier_is_shown_stock_and_what_is_wanted() -> None:
     assert (row["wanted_units"], row["suggested_units"]) == (0, 0)
     csv_lines = RUNNER.invoke(supplier.app, ["feed", MILL]).output.splitlines()
     assert csv_lines[0].startswith("supplier,sku,name,site,on_hand_units")
-    assert RUNNER.invoke(supplier.app, ["feed", "dairy"]).output == ""
+    nothing = RUNNER.invoke(supplier.app, ["feed", "dairy"])
+    assert (nothing.exit_code, nothing.stdout) == (0, "")
+    assert nothing.stderr == "no site keeps an article of supplier dairy\n"
 
 
 def test_orders_are_shown_a_row_a_line(story: SupplyStory) -> None:
