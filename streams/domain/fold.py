@@ -42,6 +42,7 @@ from streams.domain import (
     needs,
     order_queues,
     orders,
+    promised,
     promotions,
     sensing,
     transfers,
@@ -309,7 +310,7 @@ _HANDLERS: Final[dict[type, Handler]] = {
 
 _TIMER_ACTIONS: Final[dict[str, Callable[..., int]]] = {
     LEVEL: _level_timer,
-    TRANSFER: transfers.time_out,
+    TRANSFER: promised.time_out,
     NEED: needs.forget_closed,
     COMMAND: forget_answered,
     ORDER_LINE: orders.wake_line,

@@ -8,6 +8,7 @@ from typing import Final
 
 from streams.contracts.state import TRANSFER_OPEN, Level, Transfer
 from streams.domain import transfers
+from streams.domain.calendars import departure_ms
 from streams.domain.catalogue import Rules
 from streams.domain.store import Store
 
@@ -33,6 +34,31 @@ def review(store: Store, level: Level, rules: Rules, available_units: int) -> No
         over_units -= transfers.planned_units(transfer)
         cause = f"surplus/{level.sku}/{level.site}"
         transfers.withdraw_or_flag(store, transfer, BELOW_HOLD_BACK, cause)
+
+
+def time_out(store: Store, transfer_id: str) -> int:
+    """Act on a transfer's timer; return when it is due otherwise, 0 for never.
+
+    One that has not left, and whose lane has come to leave later than when it was planned, waits.
+    """
+    transfer = store.transfers.get(transfer_id)
+    if transfer is not None and 0 < transfers.due(transfer) <= store.now_ms:
+        deadline_ms = _later_deadline_ms(store, transfer)
+        if deadline_ms > store.now_ms:
+            was = transfers.before(transfer)
+            transfer.deadline_ms = deadline_ms
+            transfers.settle(store, transfer, was, f"timer/{transfer_id}")
+            return 0
+    return transfers.time_out(store, transfer_id)
+
+
+def _later_deadline_ms(store: Store, transfer: Transfer) -> int:
+    """Return when a transfer expires by its lane as that is now; 0 for one that left or ended."""
+    lane = store.catalogue.lane(transfer.from_site, transfer.to_site)
+    if lane is None or transfer.state not in TRANSFER_OPEN or transfer.dispatched_units:
+        return 0
+    ttl_ms = transfers.rules_of(store, transfer).proposal_ttl_ms
+    return departure_ms(lane, transfer.deadline_ms - ttl_ms) + ttl_ms
 
 
 def _leaving(store: Store, level: Level) -> list[Transfer]:

@@ -76,3 +76,19 @@ def test_a_transfer_waits_for_its_lane_to_open(closed_days: int) -> None:
         assert found.promise_units == units
     story.wait(leaves_ms - T0 + DAY_MS // 2)
     assert story.transfer().state == "approved"
+
+
+def test_a_lane_that_comes_to_leave_later_gives_its_transfers_as_much_time() -> None:
+    """The catalogue is changed after the approval; when the lane has left, they expire as ever."""
+    story = Story().tell(lane(DONOR), policy(min_units=10, max_units=30))
+    story.tell(reference(PolicyRecord(scope="site", site=DONOR, max_units=100)))
+    story.tell(opening(50, site=DONOR), opening(2))
+    opens = WEEKDAYS[weekday_of(day_of(T0) + 4)]
+    story.tell(lane(DONOR, depart_weekdays=opens)).wait(DAY_MS)
+    leaves_ms = (T0 // DAY_MS + 4) * DAY_MS
+    transfer = story.transfer()
+    assert (transfer.state, transfer.deadline_ms) == ("approved", leaves_ms + DAY_MS)
+    story.wait(leaves_ms - T0 - 1)
+    assert story.transfer(0).state == "approved"
+    story.wait(1 + T0)
+    assert story.transfer(0).state == "expired"
