@@ -5,6 +5,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from deploy.catalog_planogram import planogram_changes
 from ingest.catalog_changes import Change
 from ingest.contracts.alert_reference import AlertRule, NotificationChannel
 from ingest.contracts.demand import PromotionRecord
@@ -131,6 +132,9 @@ def stock_items(
             gone = ReferenceInput(version, _record(change.before), removed=True)
             for partition in sorted(set(_partitions(change.before.sku, partition_count)) - told_to):
                 items[partition].append(gone)
+    for record, is_gone in planogram_changes(changed):
+        partition = partition_of(record.sku or record.device, partition_count)
+        items[partition].append(ReferenceInput(version, record, is_gone))
     return items
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from ingest.barcodes import gtin14_of
 from ingest.contracts.errors import CatalogError
 from ingest.contracts.events import QUANTITY_UNITS_MAX
+from ingest.contracts.planogram import NEVER_ENDS_MS
 from ingest.contracts.reference import (
     ENTITY_MODELS,
     INSTALLATION_KEY,
@@ -29,7 +30,7 @@ from ingest.contracts.reference import (
 )
 
 GRAM_MG: Final = 1_000
-NEVER_MS: Final = 2**62
+NEVER_MS: Final = NEVER_ENDS_MS
 
 
 @dataclass(frozen=True, slots=True)

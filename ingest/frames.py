@@ -17,6 +17,7 @@ from ingest.contracts.counts import CountLineInput
 from ingest.contracts.demand import PromotionRecord
 from ingest.contracts.errors import FrameError
 from ingest.contracts.order_lines import OrderLineInput
+from ingest.contracts.planogram import PlanogramRecord
 from ingest.contracts.policies import PolicyRecord
 from ingest.contracts.supply import (
     LaneRecord,
@@ -203,6 +204,7 @@ ReferenceEntity = (
     | PolicyRecord
     | SupplierRecord
     | PromotionRecord
+    | PlanogramRecord
 )
 
 

@@ -88,3 +88,10 @@ class PromotionNeed(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     planned_units: int = 0
     aimed_units: int = 0
     """What an answer aims at, and a donor keeps: a day's demand above what is needed."""
+
+
+DEMAND_STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
+    ORDER_SIZES: OrderSizes,
+    PROMOTION_NEED: PromotionNeed,
+}
+"""The struct behind each of these kinds of key."""

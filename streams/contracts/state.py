@@ -14,17 +14,11 @@ from ingest.contracts.policies import PolicyRecord
 from ingest.contracts.supply import LaneRecord, SupplierRecord
 from ingest.frames import NetworkRecord, SiteRecord, SkuRecord
 from streams.contracts.counts import COUNT_STRUCTS
-from streams.contracts.demand import (
-    ORDER_SIZES,
-    PROMOTION_NEED,
-    Demand,
-    LeadTime,
-    OrderSizes,
-    PromotionNeed,
-)
+from streams.contracts.demand import DEMAND_STRUCTS, Demand, LeadTime
 from streams.contracts.kpis import KPI, Kpi
 from streams.contracts.lots import LOT_STRUCTS
 from streams.contracts.orders import ORDER_LINE_STRUCTS
+from streams.contracts.planogram import PLANOGRAM, Planogram
 from streams.contracts.shelf import LoadCell, TagRound
 from streams.contracts.voids import VOIDED, Voided
 from streams.contracts.windows import SourceWindow
@@ -367,11 +361,11 @@ STRUCTS: Final[dict[str, type[msgspec.Struct]]] = {
     COMMAND: AnsweredCommand,
     DEMAND: Demand,
     LEAD_TIME: LeadTime,
-    ORDER_SIZES: OrderSizes,
-    PROMOTION_NEED: PromotionNeed,
     VOIDED: Voided,
     KPI: Kpi,
     WITNESS: WitnessRecord,
+    PLANOGRAM: Planogram,
+    **DEMAND_STRUCTS,
     **COUNT_STRUCTS,
     **LOT_STRUCTS,
     **ORDER_LINE_STRUCTS,

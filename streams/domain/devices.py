@@ -65,6 +65,14 @@ def _leave_site(store: Store, known: DeviceState) -> None:
     known.silent_id, known.silent_long, known.battery_low_id = "", False, ""
 
 
+def leave_catalogue(store: Store, device: str) -> None:
+    """End what was told of a device that the catalogue no longer has."""
+    known = store.devices.get(device)
+    if known is not None:
+        _leave_site(store, known)
+        store.devices.touch(device)
+
+
 def silence_due_ms(store: Store, device: str) -> int:
     """Return when the present silence of a device becomes a long one; 0 for never."""
     known = store.devices.get(device)

@@ -31,6 +31,7 @@ from streams.contracts.demand import PROMOTION_NEED
 from streams.contracts.events import BarrierPassed
 from streams.contracts.lots import LOTS
 from streams.contracts.orders import ORDER_LINE, ORDER_QUEUE
+from streams.contracts.planogram import PLANOGRAM
 from streams.contracts.state import COMMAND, DEVICE, LEVEL, NEED, SEPARATOR, SKU, TRANSFER
 from streams.contracts.voids import VOIDED
 from streams.contracts.witnesses import WITNESS
@@ -42,6 +43,7 @@ from streams.domain import (
     needs,
     order_queues,
     orders,
+    planogram,
     promised,
     promotions,
     sensing,
@@ -113,6 +115,7 @@ class StockFold:
         store = self._store
         if frame.reference_version > store.clock.reference_version:
             _check_reference(store, frame)
+        store.resolved_by_version = frame.reference_version
         _advance(store, frame.received_at_ms)
         timers, clock, handlers = store.timers, store.clock, _HANDLERS
         for item in frame.items:
@@ -290,6 +293,7 @@ _DUE_MS: Final[dict[str, Callable[[Store, str], int]]] = {
     LOTS: expiry.due_ms,
     PROMOTION_NEED: promotions.due_ms,
     WITNESS: witnesses.due_ms,
+    PLANOGRAM: planogram.due_ms,
     DEVICE: silence_due_ms,
 }
 
@@ -321,5 +325,6 @@ _TIMER_ACTIONS: Final[dict[str, Callable[..., int]]] = {
     LOTS: expiry.come_due,
     PROMOTION_NEED: promotions.come_due,
     WITNESS: witnesses.come_due,
+    PLANOGRAM: planogram.come_due,
     DEVICE: tell_long_silence,
 }

@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterator
 
 from ingest.contracts.demand import PromotionRecord
+from ingest.contracts.planogram import PlanogramRecord
 from ingest.contracts.policies import PolicyRecord
 from ingest.frames import ReferenceInput, SkuRecord
+from streams.contracts.state import Reference
 from streams.domain import expiry, order_outliers, promotions, serials, witnesses
 from streams.domain.catalogue import Catalogue
+from streams.domain.planogram import apply_planogram
 from streams.domain.reviews import review
 from streams.domain.store import Store
 
@@ -15,16 +18,23 @@ def apply_reference(store: Store, reference: ReferenceInput) -> None:
     """Take a new, changed or removed entity; levels it concerns are assessed, in key order."""
     clock = store.clock
     clock.reference_version = max(clock.reference_version, reference.version)
-    entity = reference.entity
+    entity, removed = reference.entity, reference.removed
     if isinstance(entity, SkuRecord):
-        _apply_sku(store, entity, removed=reference.removed)
-        return
+        _apply_sku(store, entity, removed=removed)
+    elif isinstance(entity, PlanogramRecord):
+        apply_planogram(store, entity, removed=removed, reference_version=reference.version)
+    else:
+        _apply_rule(store, entity, removed=removed)
+
+
+def _apply_rule(store: Store, entity: Reference, *, removed: bool) -> None:
+    """Take what speaks of many levels."""
     followers = _policy_followers(store.catalogue)  # before: there may be something to forget
     foresaw = store.catalogue.foresees_promotions
     before = None
     if isinstance(entity, PromotionRecord):
         before = store.catalogue.promotion(entity.promotion)
-    store.catalogue.set(entity, removed=reference.removed)
+    store.catalogue.set(entity, removed=removed)
     foresees = foresaw or store.catalogue.foresees_promotions
     if isinstance(entity, PolicyRecord):
         for sku_site in concerned(store, entity):

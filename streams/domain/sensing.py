@@ -13,6 +13,7 @@ from streams.domain import areas, blindness
 from streams.domain.arithmetic import half_even
 from streams.domain.catalogue import Rules
 from streams.domain.load_cells import channel_settle_due_ms, settled_units, taken_units
+from streams.domain.planogram import may_begin
 from streams.domain.rfid import present_units
 from streams.domain.store import Store
 
@@ -112,6 +113,9 @@ def _take_reading(store: Store, reading: ReadingInput, units: int, place: str) -
 def _begin_channel(
     store: Store, level: Level, reading: ReadingInput, units: int, name: str
 ) -> None:
+    place = SEPARATOR.join((level.sku, level.site, name))
+    if not may_begin(store, place, reading.observed_at_ms):
+        return
     now_ms = store.clock.now_ms
     seen = SensedChannel(name, units, reading.observed_at_ms, now_ms, seq=reading.seq)
     seen.backroom = reading.backroom

@@ -23,6 +23,7 @@ from streams.contracts.demand import (
 from streams.contracts.kpis import KPI, Kpi
 from streams.contracts.lots import CARRIED, LOTS, RECALLS, CarriedLots, LotBook, SkuRecalls
 from streams.contracts.orders import ORDER_LINE, ORDER_QUEUE, OrderLine, OrderQueue
+from streams.contracts.planogram import PLANOGRAM, Planogram
 from streams.contracts.serials import SERIALS, SerialBook
 from streams.contracts.state import (
     CLOCK,
@@ -118,6 +119,8 @@ class Store:
         self.clock = Clock()
         self.observed_at_ms = 0
         """Device time of the input in hand; 0 for ticks, commands and the like."""
+        self.resolved_by_version = 0
+        """The catalogue load by which the frame in hand was resolved."""
         self.levels = Levels(
             _level_key,
             _decoder(Level),
@@ -184,6 +187,7 @@ class Store:
         self.recalls = _records_of(RECALLS, SkuRecalls)
         self.kpis: Records[tuple[str, str], Kpi] = Records(_parts(KPI), _decoder(Kpi))
         self.witnesses = _records_of(WITNESS, WitnessRecord)
+        self.planograms = _records_of(PLANOGRAM, Planogram)
 
     @property
     def now_ms(self) -> int:
@@ -349,4 +353,5 @@ class Store:
             self.kpis,
             self.serials,
             self.witnesses,
+            self.planograms,
         )

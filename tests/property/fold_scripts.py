@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ingest.contracts.counts import CountLineAction, CountLineInput
 from ingest.contracts.durations import DAY_MS
 from ingest.contracts.order_lines import OrderAction, OrderLineInput
+from ingest.contracts.planogram import NEVER_ENDS_MS, PlanogramRecord
 from ingest.contracts.policies import PolicyRecord
 from ingest.contracts.supply import LaneRecord, SupplierRecord
 from ingest.contracts.units import UnitArrivedInput
@@ -332,6 +333,21 @@ def _promotion(draw: Random, story: Story) -> InputItem:
     return ReferenceInput(draw.randint(1, 3), entity, draw.random() < 0.2)
 
 
+def _planogram(draw: Random, story: Story) -> InputItem:
+    """Return when a channel watches a level: any times around now, or never again."""
+    ends_ms = [T0, T0 + 250, story.now_ms + draw.randint(-200, 200), NEVER_ENDS_MS]
+    times_ms = sorted({0, *draw.sample(ends_ms, draw.randint(1, 4))})
+    spans = tuple(zip(times_ms[::2], times_ms[1::2], strict=False))
+    record = PlanogramRecord(
+        draw.choice(("sensor-1", "sensor-2")),
+        draw.choice("01234"),
+        draw.choice((*SKUS, *SKUS, "")),
+        draw.choice(SITES),
+        spans,
+    )
+    return ReferenceInput(draw.randint(1, 3), record, draw.random() < 0.2)
+
+
 def _tick(draw: Random, story: Story) -> InputItem:
     return TickInput(story.now_ms + draw.randint(0, 60))
 
@@ -352,6 +368,7 @@ _KINDS: Final[tuple[tuple[Callable[[Random, Story], InputItem], int], ...]] = (
     (_opening, 1),
     (_reference, 2),
     (_promotion, 2),
+    (_planogram, 1),
     (_tick, 1),
     (_barrier, 1),
 )
