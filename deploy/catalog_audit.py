@@ -2,6 +2,7 @@
 
 Compaction keeps an entity's newest version only, so each load leaves records of its own under keys
 that no later load writes again. Readers of the catalogue leave them out: they are no entities.
+Articles are told where their category or pack changed: by these policies speak of them.
 """
 
 import json
@@ -18,6 +19,7 @@ from ingest.contracts.policy_reference import Policy
 from ingest.contracts.reference import (
     KEY_SEPARATOR,
     Entity,
+    Sku,
     entity_kind,
     entity_name,
 )
@@ -27,7 +29,10 @@ from streams.engine.adapters.reader import TopicWrite
 AUDIT: Final = "audit"
 """Kind that the keys begin with; then the load's number, then the place of the change in it."""
 CHANGES_AUDITED_MAX: Final = 1_000
-"""Policies and promotions of one load that are written one by one; the rest is only counted."""
+"""Policies, promotions and articles of one load that are written one by one, in this order; what is
+above is only counted."""
+_POLICY_FIELDS: Final = {"category", "pack_units"}
+"""Of an article: what policies speak of it by."""
 _NUMBER_DIGITS: Final = 8
 
 
@@ -46,7 +51,7 @@ class AuditedLoad(BaseModel):
 
 
 class AuditedChange(BaseModel):
-    """One policy or promotion that a load changed."""
+    """One policy, promotion or article that a load changed."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
@@ -61,7 +66,7 @@ class AuditedChange(BaseModel):
 def audit_records(
     changed: Sequence[Change], *, version: int, at_ms: int, actor: str, reason: str
 ) -> Iterator[TopicWrite]:
-    """Yield what a load leaves: the load itself, then its changed policies and promotions."""
+    """Yield what a load leaves: the load itself, then the changes that are written one by one."""
     counts = Counter(entity_kind(change.key) for change in changed)
     load = AuditedLoad(
         version=version,
@@ -72,6 +77,11 @@ def audit_records(
     )
     yield _write(version, 0, load)
     audited = [one for one in changed if isinstance(one.entity, Policy | Promotion)]
+    audited += [
+        one
+        for one in changed
+        if isinstance(one.entity, Sku) and not _POLICY_FIELDS.isdisjoint(one.fields)
+    ]
     for number, change in enumerate(audited[:CHANGES_AUDITED_MAX], start=1):
         yield _write(version, number, _audited(change, version))
 
@@ -109,7 +119,7 @@ def audited(
 def _audited(change: Change, version: int) -> AuditedChange:
     before = None if change.kind == "added" else change.before or change.entity
     after = None if change.kind == "removed" else change.entity
-    old, new = _said(before), _said(after)
+    old, new = said_fields(before), said_fields(after)
     return AuditedChange(
         version=version,
         kind=change.kind,
@@ -119,7 +129,8 @@ def _audited(change: Change, version: int) -> AuditedChange:
     )
 
 
-def _said(entity: Entity | None) -> dict[str, Any]:
+def said_fields(entity: Entity | None) -> dict[str, Any]:
+    """Return the fields that an entity says something in, as JSON has them."""
     if entity is None:
         return {}
     said: dict[str, Any] = json.loads(entity.model_dump_json(exclude_none=True))

@@ -1,7 +1,8 @@
 """Customer orders as rows and sentences for people. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from deploy.decision_words import again, inputs_line, load_words
 from deploy.ledger_rows import Row
 from deploy.utc import utc
 from deploy.wording import counted
@@ -76,11 +77,25 @@ def explained_order(events: Sequence[OrderChanged | OrderLineChanged]) -> list[s
             f"{utc(event.at_ms)} line {event.line}, {event.sku} at {event.site} {event.state},"
             f" {event.reserved_units} of {counted(event.quantity_units, 'unit')} held{why}"
             + (f"; unusual: {event.outlier_id}" if event.outlier_id else "")
+            + load_words(event.reference_version)
         )
-        if event.decided_from:
-            numbers = ", ".join(f"{name} {value}" for name, value in event.decided_from.items())
-            lines.append(f"  decided from {numbers}")
+        lines += [*inputs_line(event.decided_from), *free_formula(event.decided_from)]
     return lines
+
+
+def free_formula(numbers: Mapping[str, int]) -> list[str]:
+    """Return how what may be promised follows from a level's numbers; nothing without them."""
+    if "free_units" not in numbers or "on_hand_units" not in numbers:
+        return []
+    names = ("reserved_units", "quarantined_units", "buffer_units", "in_transit_out_units")
+    free = numbers["on_hand_units"] - sum(numbers[name] for name in names)
+    less = " - ".join(f"{name.removesuffix('_units')} {numbers[name]}" for name in names)
+    return [
+        (
+            f"  free {numbers['free_units']} = on hand {numbers['on_hand_units']} - {less};"
+            f" {again(free, numbers['free_units'])}"
+        )
+    ]
 
 
 def _turn(event: OrderChanged | OrderLineChanged) -> tuple[int, int]:

@@ -91,6 +91,8 @@ def explained_shipment(shipment: Shipment) -> list[str]:
         ),
         f"opened {utc(shipment.opened_at_ms)} by the first of its lines",
     ]
+    if shipment.terms_version:
+        lines.append(f"by the lane's terms of catalogue load {shipment.terms_version}")
     if shipment.state == "collecting":
         lines.append(f"takes more until {utc(shipment.closes_at_ms)}, or until it is full")
     else:

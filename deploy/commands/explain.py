@@ -9,7 +9,8 @@ from typing import Annotated, Final
 
 import typer
 
-from deploy.catalog_load import installation_of, read_catalog
+from deploy.catalog_load import installation_of
+from deploy.explained_policies import relied_on
 from deploy.explanations import entity_of, explained, threshold_behind
 from deploy.order_rows import explained_order
 from deploy.planned import (
@@ -17,14 +18,14 @@ from deploy.planned import (
     contains,
     explained_shipment,
     planned_of,
-    planned_order,
     planning_events,
 )
+from deploy.policy_origins import PolicyHistory
 from deploy.refolds import RecordedPlan, Refold, recorded_events, recorded_plan, refolded
 from deploy.terminal import kafka_settings
 from ingest.contracts.errors import ShelfstreamError
 from ingest.contracts.settings import KafkaSettings
-from ingest.contracts.topics import EVENTS, INPUTS, PLAN_STATE, PLANS
+from ingest.contracts.topics import CATALOG, EVENTS, INPUTS, PLAN_STATE, PLANS
 from ingest.partitions import partition_of
 from streams.contracts.events import StreamEvent
 from streams.contracts.ids import sku_of
@@ -32,6 +33,7 @@ from streams.contracts.orders import OrderChanged, OrderLineChanged
 from streams.contracts.plans import Shipment
 from streams.domain.fold import StockFold
 from streams.domain.planning import PlanningFold
+from streams.engine.adapters.reader import read_topic
 
 DIFFERENT_CODE: Final = 1
 
@@ -55,42 +57,62 @@ def explain(
     replay: ReplayOption = False,
 ) -> None:
     """Print the inputs, the formula with its numbers, the policy's part and the version."""
-    kafka = kafka_settings()
-    agrees = asyncio.run(_explain(kafka, entity_id, replay=replay))
+    agrees = asyncio.run(explain_id(kafka_settings(), entity_id, replay=replay))
     if not agrees:
         raise typer.Exit(DIFFERENT_CODE)
 
 
-async def _explain(kafka: KafkaSettings, entity_id: str, *, replay: bool) -> bool:
+async def read_history(kafka: KafkaSettings) -> PolicyHistory:
+    """Return the catalogue as committed now, and what its loads have changed.
+
+    Raises:
+        CatalogError: A record can't be read.
+        InstallationError: There is no catalog topic.
+        KafkaError: Kafka can't be read.
+    """
+    found: list[tuple[str, bytes | None]] = []
+    async for records in read_topic(kafka, CATALOG.name, until_end=True):
+        found += [((record.key or b"").decode(), record.value) for record in records]
+    return PolicyHistory(found)
+
+
+async def explain_id(kafka: KafkaSettings, entity_id: str, *, replay: bool) -> bool:
+    """Print why something is as it is; False where folding its log again gives something else.
+
+    Raises:
+        InstallationError: A log that is to be folded again no longer has its beginning.
+        KafkaError: Kafka can't be read.
+        UnknownIdError: Nothing is known of the id.
+    """
     try:
         planned = planned_of(entity_id)
         place = planned.place if planned is not None else sku_of(entity_id)
     except ValueError as error:
         hint = "a customer order is told by `shelfstream order explain`"
         raise UnknownIdError(f"{error}; {hint}") from error
-    count = installation_of(await read_catalog(kafka)).partition_count
-    partition = partition_of(place, count)
+    history = await read_history(kafka)
     if planned is not None:
-        return await _explain_planned(kafka, entity_id, planned, count, replay=replay)
+        return await _explain_planned(kafka, entity_id, planned, history, replay=replay)
+    count = installation_of(history.catalog).partition_count
+    partition = partition_of(place, count)
     events = await recorded_events(kafka, partition, lambda event: bool(entity_of(event)))
     found = _named(events, entity_id)
     _show(entity_id, explained(found))
+    _show_rules(history, found)
     behind = threshold_behind(found)
     if behind:
         gone = [f"{behind} is not kept any more"]
-        for line in explained(_named(events, behind)) or gone:
+        computed = _named(events, behind)
+        for line in explained(computed) or gone:
             typer.echo(line)
-    if not replay:
-        return True
-    again = Refold(StockFold(partition, count), lambda event: entity_of(event) == entity_id)
-    offset = max([one async for one in refolded(kafka, INPUTS.name, partition, again)], default=-1)
-    differs = "" if contains(again.events, found) else "its events"
-    return _verdict(INPUTS.name, partition, offset, differs)
+        _show_rules(history, computed)
+    return not replay or await _agrees_in_stock(kafka, partition, count, found)
 
 
 async def _explain_planned(
-    kafka: KafkaSettings, entity_id: str, planned: Planned, count: int, *, replay: bool
+    kafka: KafkaSettings, entity_id: str, planned: Planned, history: PolicyHistory, *, replay: bool
 ) -> bool:
+    count = installation_of(history.catalog).partition_count
     partition = partition_of(planned.place, count)
     everywhere = entity_id.startswith("order-")  # its lines are told where their SKUs are
     found = await recorded_events(
@@ -105,23 +127,30 @@ async def _explain_planned(
         _show(entity_id, explained_order(told))
     else:
         _show(entity_id, explained(found))
-    return not replay or await _agrees(kafka, planned, count, found, recorded)
+    _show_rules(history, found)
+    if not replay:
+        return True
+    agrees = await _agrees(kafka, planned, count, found, recorded)
+    lines: dict[int, list[StreamEvent]] = {}
+    for event in found:
+        if isinstance(event, OrderLineChanged):
+            lines.setdefault(partition_of(event.sku, count), []).append(event)
+    for place, told_there in sorted(lines.items()):
+        agrees = await _agrees_in_stock(kafka, place, count, told_there) and agrees
+    return agrees
 
 
-async def replay_order(kafka: KafkaSettings, order_id: str) -> bool:
-    """Fold the plans of a customer order's partition again; tell whether it comes out the same.
-
-    Raises:
-        InstallationError: The first plans are not kept any more, or there is no such topic.
-        StalledError: Kafka fell silent before the end.
-    """
-    entity_id = f"order-{order_id}"
-    planned = planned_order(order_id)
-    count = installation_of(await read_catalog(kafka)).partition_count
-    partition = partition_of(planned.place, count)
-    found = await recorded_events(kafka, partition, lambda event: entity_of(event) == entity_id)
-    recorded = await recorded_plan(kafka, partition, planned)
-    return await _agrees(kafka, planned, count, found, recorded)
+async def _agrees_in_stock(
+    kafka: KafkaSettings, partition: int, count: int, found: Sequence[StreamEvent]
+) -> bool:
+    """Fold the inputs of a partition again: the same events of what is explained."""
+    named = {(type(event), entity_of(event)) for event in found}
+    again = Refold(
+        StockFold(partition, count), lambda event: (type(event), entity_of(event)) in named
+    )
+    offset = max([one async for one in refolded(kafka, INPUTS.name, partition, again)], default=-1)
+    differs = "" if contains(again.events, found) else "its events"
+    return _verdict(INPUTS.name, partition, offset, differs)
 
 
 async def _agrees(
@@ -165,3 +194,9 @@ def _show(entity_id: str, lines: Sequence[str]) -> None:
         raise UnknownIdError(f"no {what} of {entity_id} is in {where}, which is kept for {kept}")
     for line in lines:
         typer.echo(line)
+
+
+def _show_rules(history: PolicyHistory, events: Sequence[StreamEvent]) -> None:
+    for relied in relied_on(events):
+        for line in history.lines(relied):
+            typer.echo(line)

@@ -10,11 +10,10 @@ from typing import Annotated
 import typer
 
 from deploy.command_send import send_plan_command
-from deploy.commands.explain import DIFFERENT_CODE, ReplayOption, replay_order
+from deploy.commands.explain import DIFFERENT_CODE, ReplayOption, UnknownIdError, explain_id
 from deploy.ledger_rows import print_table
 from deploy.newest import newest
 from deploy.order_rows import (
-    explained_order,
     line_of,
     line_rows,
     newest_first,
@@ -36,9 +35,7 @@ from ingest.contracts.durations import HOUR_MS
 from ingest.contracts.order_commands import OrderCommand
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import EVENTS, PLAN_STATE
-from streams.contracts.events import EVENT_FRAMES
-from streams.contracts.orders import ORDER, CustomerOrder, OrderChanged, OrderLineChanged
-from streams.engine.adapters.reader import read_topic
+from streams.contracts.orders import ORDER, CustomerOrder
 
 OUTCOME_LOOKS_MAX = 10
 OUTCOME_PAUSE_S = 0.2
@@ -137,12 +134,11 @@ def show(
 @app.command()
 def explain(order_id: OrderArgument, replay: ReplayOption = False) -> None:
     """Tell what became of an order and its lines, with the numbers each was decided from."""
-    told = explained_order(asyncio.run(_events(kafka_settings(), order_id)))
-    if not told:
+    try:
+        agrees = asyncio.run(explain_id(kafka_settings(), f"order-{order_id}", replay=replay))
+    except UnknownIdError:
         refuse(f"no event of order {order_id} is in {EVENTS.name}, which is kept for 35 days")
-    for line in told:
-        typer.echo(line)
-    if replay and not asyncio.run(replay_order(kafka_settings(), order_id)):
+    if not agrees:
         raise typer.Exit(DIFFERENT_CODE)
 
 
@@ -168,18 +164,3 @@ async def outcome(kafka: KafkaSettings, order_id: str) -> CustomerOrder | None:
 
 async def _orders(kafka: KafkaSettings) -> list[CustomerOrder]:
     return await newest(kafka, PLAN_STATE.name, ORDER, CustomerOrder)
-
-
-async def _events(kafka: KafkaSettings, order_id: str) -> list[OrderChanged | OrderLineChanged]:
-    found: list[OrderChanged | OrderLineChanged] = []
-    async for batch in read_topic(kafka, EVENTS.name, until_end=True):
-        for record in batch:
-            for event in EVENT_FRAMES.decode(record.value).items if record.value else []:
-                match event:
-                    case OrderChanged() if event.order.order_id == order_id:
-                        found.append(event)
-                    case OrderLineChanged() if event.order_id == order_id:
-                        found.append(event)
-                    case _:
-                        pass
-    return found

@@ -23,3 +23,5 @@ class BlindIntervalChanged(msgspec.Struct, frozen=True, array_like=True, tag=51,
     """Of the channel that turned blind first."""
     channels: list[str] = []
     """The blind ones when it began, sorted; none at its end."""
+    reference_version: int = 0
+    """Number of the catalogue load whose policies held."""

@@ -102,6 +102,8 @@ class CountLineAnswered(msgspec.Struct, frozen=True, array_like=True, tag=21, kw
     """Who counted, or who approved."""
     reason: str = ""
     """Why it was refused, or has to be counted again."""
+    reference_version: int = 0
+    """Number of the catalogue load whose policies held."""
 
 
 class CountAsked(msgspec.Struct, frozen=True, array_like=True, tag=22, kw_only=True):
@@ -174,6 +176,8 @@ class CountLineChanged(msgspec.Struct, frozen=True, array_like=True, tag=20, kw_
     reason: str = ""
     within_tolerance: bool = False
     """Of what was counted; where no tolerance is set, it agreed exactly."""
+    reference_version: int = 0
+    """Number of the catalogue load whose policies held."""
 
 
 class CountSessionChanged(msgspec.Struct, frozen=True, array_like=True, tag=21, kw_only=True):

@@ -48,6 +48,8 @@ class BreachCleared(msgspec.Struct, frozen=True, array_like=True, tag=2, kw_only
     opened_at_ms: int
     available_units: int
     threshold_units: int
+    reference_version: int = 0
+    """Number of the catalogue load whose policies held; 0 in an event of before this was kept."""
 
 
 class TransferChanged(msgspec.Struct, frozen=True, array_like=True, tag=3, kw_only=True):
@@ -56,6 +58,8 @@ class TransferChanged(msgspec.Struct, frozen=True, array_like=True, tag=3, kw_on
     at_ms: int
     transfer: Transfer
     cause: str = ""
+    reference_version: int = 0
+    """Number of the catalogue load whose policies held."""
 
 
 class NeedChanged(msgspec.Struct, frozen=True, array_like=True, tag=4, kw_only=True):
@@ -63,6 +67,8 @@ class NeedChanged(msgspec.Struct, frozen=True, array_like=True, tag=4, kw_only=T
 
     at_ms: int
     need: Need
+    reference_version: int = 0
+    """Number of the catalogue load whose policies held."""
 
 
 class DeviceStatusChanged(msgspec.Struct, frozen=True, array_like=True, tag=5, kw_only=True):
@@ -184,6 +190,8 @@ class PurchaseChanged(msgspec.Struct, frozen=True, array_like=True, tag=30, kw_o
     at_ms: int
     order: PurchaseOrder
     cause: str = ""
+    terms_version: int = 0
+    """Number of the catalogue load that last changed the supplier's terms; 0 where it has none."""
 
 
 StreamEvent = (

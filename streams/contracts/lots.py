@@ -108,6 +108,8 @@ class LotHeld(msgspec.Struct, frozen=True, array_like=True, tag=40, kw_only=True
     """Of the recall, where it was held on arrival."""
     actor: str = ""
     reason: str = ""
+    reference_version: int = 0
+    """Number of the catalogue load whose policies held."""
 
 
 LOTS: Final = "lots"

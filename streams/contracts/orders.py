@@ -100,6 +100,8 @@ class OrderLineChanged(msgspec.Struct, frozen=True, array_like=True, tag=80, kw_
     reason: str = ""
     outlier_id: str = ""
     """Its open `order_outlier` breach."""
+    reference_version: int = 0
+    """Number of the catalogue load whose policies held."""
 
 
 class BufferReleased(msgspec.Struct, frozen=True, array_like=True, tag=84, kw_only=True):

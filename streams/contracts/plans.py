@@ -73,6 +73,8 @@ class Shipment(msgspec.Struct, array_like=True, kw_only=True):
     """When it may leave: within the lane's hours; 0 while it collects."""
     flags: list[str] = []
     """`full`: the next line did not fit; `over_capacity`: one line alone is more than it takes."""
+    terms_version: int = 0
+    """Number of the catalogue load that last changed its lane's terms; 0 where there is none."""
 
 
 class LaneBook(msgspec.Struct, array_like=True, kw_only=True):

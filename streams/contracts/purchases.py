@@ -45,6 +45,8 @@ class PurchaseLine(msgspec.Struct, frozen=True, array_like=True, tag=31, kw_only
     """When stock runs out by the expected demand; 0 where that is unknown."""
     revision: int = 0
     """How many of purchasing's own changes of the request it contains."""
+    reference_version: int = 0
+    """Number of the catalogue load whose policies said `automatic` and `expedite`."""
 
 
 class PurchaseCommand(msgspec.Struct, frozen=True, array_like=True, tag=32, kw_only=True):
@@ -71,6 +73,8 @@ class PurchaseOrderLine(msgspec.Struct, array_like=True, kw_only=True):
     received_units: int = 0
     unit_cost_minor: int = 0
     automatic: bool = False
+    reference_version: int = 0
+    """Number of the catalogue load whose policies said so."""
 
 
 class PurchaseOrder(msgspec.Struct, array_like=True, kw_only=True):

@@ -5,7 +5,7 @@ What is in transit or on order counts first, so the same shortage is never answe
 
 from streams.contracts.state import Breach, Level
 from streams.domain import needs, promotions, transfers
-from streams.domain.autonomy import take_automatic
+from streams.domain.autonomy import limits_used, take_automatic
 from streams.domain.catalogue import Rules
 from streams.domain.donors import Donation, choose
 from streams.domain.positions import owed_numbers, position_units, wanted_units
@@ -59,6 +59,7 @@ def _transfer(
 ) -> None:
     offer, lane = donation.offer, donation.offer.lane
     quantity_units = donation.quantity_units
+    limits = limits_used(store, level.sku, level.site, rules, quantity_units)
     approved = take_automatic(store, level.sku, level.site, rules, quantity_units)
     transfer = transfers.make(
         store,
@@ -81,5 +82,6 @@ def _transfer(
         "lane_cost_minor": lane.cost_minor,
         "lane_lead_time_ms": lane.lead_time_ms,
         **donation.decided_from,
+        **limits,
     }
     transfers.settle(store, transfer, transfers.NOTHING, breach.breach_id)

@@ -32,6 +32,20 @@ def take_automatic(store: Store, sku: str, site: str, rules: Rules, quantity_uni
     return automatic
 
 
+def limits_used(
+    store: Store, sku: str, site: str, rules: Rules, quantity_units: int
+) -> dict[str, int]:
+    """Return what its limits judge of a transfer that is to be made; nothing without limits."""
+    if rules.autonomy != "auto_within_limits":
+        return {}
+    units, value_minor = _used(store, sku, site)
+    return {
+        "value_minor": _value_minor(store, sku, quantity_units),
+        "day_units": units,
+        "day_value_minor": value_minor,
+    }
+
+
 def _used(store: Store, sku: str, site: str) -> tuple[int, int]:
     day, units, value_minor = store.book(sku).automatic.get(site, (0, 0, 0))
     return (units, value_minor) if day == day_of(store.now_ms) else (0, 0)

@@ -35,6 +35,7 @@ def note_sensors(store: Store, level: Level, cause: BlindCause) -> None:
             since_ms=kpi.blind_since_ms,
             cause=kpi.blind_cause,
             channels=[channel.channel for channel in level.sensed if channel.blind],
+            reference_version=store.clock.reference_version,
         )
     )
     if not blind:

@@ -334,6 +334,7 @@ def _clear(
             opened_at_ms=breach.opened_at_ms,
             available_units=available_units,
             threshold_units=judgement.threshold_units,
+            reference_version=store.clock.reference_version,
         )
     )
     if _open_shortage(level) is None and breach.kind != "overstock":

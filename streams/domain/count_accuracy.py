@@ -108,5 +108,6 @@ def answer(
         tolerance=told.tolerance,
         actor=actor,
         reason=reason,
+        reference_version=store.clock.reference_version,
     )
     store.outbox.plan(line.site, answered)

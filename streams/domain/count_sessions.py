@@ -307,4 +307,5 @@ def _line_event(answered: CountLineAnswered) -> CountLineChanged:
         },
         reason=answered.reason,
         within_tolerance=answered.within_tolerance,
+        reference_version=answered.reference_version,
     )

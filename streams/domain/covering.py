@@ -36,9 +36,12 @@ def cover(store: Store, level: Level, rules: Rules) -> None:
             "on_order_units": level.on_order_units,
             **owed_numbers(level),
             "position_units": position,
-            "min_units": rules.min_units or 0,
-            "order_up_to_units": rules.order_up_to_units,
             "multiple_units": rules.multiple_units,
             "need_units": need_units,
         }
+        if rules.min_units is not None:
+            numbers["min_units"] = rules.min_units
+            numbers["order_up_to_units"] = rules.order_up_to_units
+        if asked_units < need_units:
+            numbers["refused_units"] = need_units - asked_units
         needs.request(store, level, asked_units, numbers)

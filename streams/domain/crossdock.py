@@ -11,7 +11,7 @@ expects some itself or has just been sent some, so that nothing goes to and fro.
 from streams.contracts.state import Level, Need
 from streams.domain import needs, transfers
 from streams.domain.arithmetic import round_down
-from streams.domain.autonomy import take_automatic
+from streams.domain.autonomy import limits_used, take_automatic
 from streams.domain.donors import is_cooling
 from streams.domain.promised import kept_units
 from streams.domain.sensing import available_units, is_unknown
@@ -36,8 +36,8 @@ def allot(store: Store, level: Level, gained_units: int) -> None:
         missing_units = need.quantity_units - need.received_units
         quantity_units = min(missing_units, round_down(left_units, multiple_units))
         if quantity_units > 0 and (rules.cross_dock or _has_way(store, level, need.site)):
+            _send(store, level, need, quantity_units, left_units=left_units)
             left_units -= quantity_units
-            _send(store, level, need, quantity_units)
 
 
 def _has_way(store: Store, level: Level, to_site: str) -> bool:
@@ -64,8 +64,9 @@ def _urgency(store: Store, need: Need) -> tuple[bool, int, int]:
     return out_ms == 0, out_ms, transfers.number_of(need.need_id)
 
 
-def _send(store: Store, level: Level, need: Need, quantity_units: int) -> None:
+def _send(store: Store, level: Level, need: Need, quantity_units: int, *, left_units: int) -> None:
     rules, own_rules = store.rules(need.sku, need.site), store.rules(level.sku, level.site)
+    limits = limits_used(store, need.sku, need.site, rules, quantity_units)
     approved = take_automatic(store, need.sku, need.site, rules, quantity_units)
     transfer = transfers.make(
         store,
@@ -81,6 +82,9 @@ def _send(store: Store, level: Level, need: Need, quantity_units: int) -> None:
         "donor_available_units": available_units(level, own_rules),
         "donor_planned_units": level.in_transit_out_units,
         "donor_kept_units": kept_units(own_rules),
+        "donor_surplus_units": left_units,
+        "multiple_units": rules.multiple_units,
+        **limits,
     }
     transfer.promotion = need.promotion
     transfers.flag(transfer, "cross_dock" if own_rules.cross_dock else "on_request")

@@ -42,7 +42,8 @@ class Donation(NamedTuple):
     offer: Offer
     quantity_units: int
     decided_from: dict[str, int]
-    """Numbers beside those of the offer: of a share, of what it is worth."""
+    """Numbers beside those of the offer: what donors before it left missing, of a share, of what it
+    is worth."""
 
 
 def choose(
@@ -67,9 +68,9 @@ def choose(
         offers.remove(best)
         wanted_units = round_down(min(best.surplus_units, missing_units), rules.multiple_units)
         share = shared(store, level, rules, best.lane.from_site, best.surplus_units)
-        numbers: dict[str, int] = {}
+        numbers = {"missing_units": missing_units} if given_units else {}
         if share is not None:
-            numbers = share.decided_from
+            numbers |= share.decided_from
             wanted_units = min(wanted_units, share.quantity_units)
         if rules.transfer_rule == "worth" and wanted_units:
             worth = judge(

@@ -168,6 +168,7 @@ def _clear(store: Store, level: Level, rules: Rules, book: LotBook) -> None:
             opened_at_ms=book.breach_opened_at_ms,
             available_units=available_units(level, rules),
             threshold_units=0,
+            reference_version=store.clock.reference_version,
         )
     )
     book.breach_id, book.breach_stage, book.breach_opened_at_ms = "", FRESH, 0

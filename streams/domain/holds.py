@@ -243,6 +243,7 @@ def _tell(
             command_id=command.command_id,
             actor=command.actor,
             reason=command.reason,
+            reference_version=store.clock.reference_version,
         )
     )
 

@@ -61,6 +61,7 @@ def request(
         level.need_id = need.need_id
         store.book(level.sku).needs.append(need.need_id)
         store.books.touch(level.sku)
+    decided_from = {**decided_from, **supply.order_limits(store, need)}
     quantity_units = supply.order_units(store, need, quantity_units)
     if need.owed and _comes_back(store, need):
         backorders.owe_request(store, need, need.received_units - need.quantity_units)
@@ -332,6 +333,9 @@ def _tell(store: Store, need: Need) -> None:
     need.version += 1
     store.needs.touch(need.need_id)
     copied = msgspec.structs.replace(need, decided_from=dict(need.decided_from))
-    store.outbox.events.append(NeedChanged(at_ms=store.now_ms, need=copied))
+    version = store.clock.reference_version
+    store.outbox.events.append(
+        NeedChanged(at_ms=store.now_ms, need=copied, reference_version=version)
+    )
     if need.supplier:
         store.outbox.plan(need.supplier, supply.purchase_line(store, need))

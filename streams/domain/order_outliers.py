@@ -86,6 +86,7 @@ def clear(store: Store, line: OrderLine) -> None:
             opened_at_ms=outlier.opened_at_ms,
             available_units=available_units(level, store.rules(line.sku, line.site)),
             threshold_units=outlier.limit_units,
+            reference_version=store.clock.reference_version,
         )
     )
 

@@ -78,6 +78,7 @@ def tell(store: Store, line: OrderLine, decided_from: dict[str, int], reason: st
         decided_from=decided_from,
         reason=reason,
         outlier_id=line.outlier.breach_id if line.outlier is not None else "",
+        reference_version=store.clock.reference_version,
     )
     store.outbox.events.append(changed)
     if line.answered:

@@ -12,9 +12,10 @@ from ingest.contracts.topics import ALERT_INPUTS, EVENTS, INPUTS, MOVEMENTS, PLA
 from ingest.frames import FRAME_ITEMS_MAX, FrameCodec, ScanInput
 from ingest.partitions import partition_of
 from streams.contracts.alerts import ALERT_INPUT_FRAMES, AlertEnded, AlertItem
-from streams.contracts.events import EVENT_FRAMES, BreachCleared, StreamEvent
+from streams.contracts.events import EVENT_FRAMES, BreachCleared, StreamEvent, TransferChanged
 from streams.contracts.ledger import MOVEMENT_FRAMES, Movement, scan_cause
 from streams.contracts.plans import PLAN_FRAMES, PlanItem
+from streams.contracts.state import Clock, Transfer
 from streams.engine.fold import Output
 from streams.engine.records import dead_letter
 
@@ -55,6 +56,23 @@ class Outbox:
         """Tell that a breach is over, and end its alert."""
         self.events.append(cleared)
         self.end_alert(cleared.breach_id, cleared.site, cleared.at_ms)
+
+    def tell_transfer(self, transfer: Transfer, cause: str, clock: Clock) -> None:
+        """Tell what became of a transfer, and by which: the whole of it, as it now is."""
+        copied = msgspec.structs.replace(
+            transfer,
+            flags=list(transfer.flags),
+            decided_from=dict(transfer.decided_from),
+            ssccs=list(transfer.ssccs),
+            served=dict(transfer.served),
+        )
+        changed = TransferChanged(
+            at_ms=clock.now_ms,
+            transfer=copied,
+            cause=cause,
+            reference_version=clock.reference_version,
+        )
+        self.events.append(changed)
 
     def too_old(self, scan: ScanInput, now_ms: int) -> None:
         """Write a scan that can't be told from a repeat to the dead letters, as on the wire."""

@@ -205,6 +205,7 @@ class PlanningFold(TimedFold[PlanItem]):
             state="collecting",
             opened_at_ms=line.at_ms,
             closes_at_ms=closes_at_ms,
+            terms_version=book.terms_version,
         )
         book.next_number += 1
         book.open_shipment_id = shipment.shipment_id
@@ -212,7 +213,9 @@ class PlanningFold(TimedFold[PlanItem]):
         return shipment
 
     def _close(self, shipment: Shipment) -> None:
+        book = self._lane_book(shipment.from_site, shipment.to_site)
         terms = self._terms(shipment.from_site, shipment.to_site)
+        shipment.terms_version = book.terms_version
         shipment.state = "closed"
         shipment.departs_at_ms = departure_ms(terms, self.now_ms)
         shipment.closes_at_ms = self.now_ms

@@ -97,7 +97,10 @@ class PurchaseOrders:
         self.table.put(key(PURCHASE, order.order_id), order)
         self._set_timer(order)
         copied = msgspec.msgpack.decode(msgspec.msgpack.encode(order), type=PurchaseOrder)
-        event = PurchaseChanged(at_ms=self.fold.now_ms, order=copied, cause=cause)
+        version = self.book(order.supplier).terms_version
+        event = PurchaseChanged(
+            at_ms=self.fold.now_ms, order=copied, cause=cause, terms_version=version
+        )
         self.say(order.supplier, event)
 
     def place(self, order: PurchaseOrder, cause: str) -> None:

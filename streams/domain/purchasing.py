@@ -130,6 +130,7 @@ class Purchasing(PurchaseOrders):
             quantity_units=rest_units,
             unit_cost_minor=line.unit_cost_minor,
             automatic=line.automatic,
+            reference_version=line.reference_version,
         )
         if order.state == "collecting" and self._in_a_hurry(order, need):
             self._expedite(order, need)

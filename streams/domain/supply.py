@@ -108,10 +108,26 @@ def order_units(store: Store, need: Need, wanted_units: int) -> int:
     if not need.supplier:
         return wanted_units
     record = store.book(need.sku).record or SkuRecord(need.sku)
-    waiting_units = max(0, need.quantity_units - max(need.ordered_units, need.received_units))
+    waiting_units = _waiting_units(need)
     multiple_units = max(1, record.order_multiple_units)
     least_units = max(waiting_units + wanted_units, record.order_units_min)
     return max(wanted_units, round_up(least_units, multiple_units) - waiting_units)
+
+
+def order_limits(store: Store, need: Need) -> dict[str, int]:
+    """Return what `order_units` goes by, as it stands before more is asked for."""
+    record = store.book(need.sku).record
+    if not need.supplier or record is None:
+        return {}
+    return {
+        "waiting_units": _waiting_units(need),
+        "order_units_min": record.order_units_min,
+        "order_multiple_units": max(1, record.order_multiple_units),
+    }
+
+
+def _waiting_units(need: Need) -> int:
+    return max(0, need.quantity_units - max(need.ordered_units, need.received_units))
 
 
 def deliverable_units(store: Store, need: Need, quantity_units: int) -> int:
@@ -145,4 +161,5 @@ def purchase_line(store: Store, need: Need) -> PurchaseLine:
         expedite=rules.expedite,
         runs_out_at_ms=runs_out_ms(store, level, rules),
         revision=need.revision,
+        reference_version=store.clock.reference_version,
     )

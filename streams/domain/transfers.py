@@ -8,11 +8,8 @@ whatever the state: `dispatched = received + lost + on the way`.
 from bisect import insort
 from typing import Final, NamedTuple
 
-import msgspec
-
 from ingest.contracts.durations import DAY_MS
 from streams.contracts.alerts import AlertRaised
-from streams.contracts.events import TransferChanged
 from streams.contracts.ledger import MovementKind
 from streams.contracts.plans import ShipmentLine, ShipmentLineWithdrawn
 from streams.contracts.state import TRANSFER_OPEN, SkuBook, Transfer, TransferState
@@ -122,9 +119,7 @@ def settle(store: Store, transfer: Transfer, was: Before, cause: str) -> None:
             _remember_refusal(store, transfer)
     if was.lost_units != transfer.lost_units:
         _tell_lost(store, transfer)
-    store.outbox.events.append(
-        TransferChanged(at_ms=store.now_ms, transfer=_copy(transfer), cause=cause)
-    )
+    store.outbox.tell_transfer(transfer, cause, store.clock)
 
 
 def due(transfer: Transfer) -> int:
@@ -388,13 +383,3 @@ def _remember_refusal(store: Store, transfer: Transfer) -> None:
             store.touch_level(level)
     if not {"withdrawn", "ordered"}.intersection(transfer.flags):
         needs.refuse_transfer(store, level, transfer.from_site)
-
-
-def _copy(transfer: Transfer) -> Transfer:
-    return msgspec.structs.replace(
-        transfer,
-        flags=list(transfer.flags),
-        decided_from=dict(transfer.decided_from),
-        ssccs=list(transfer.ssccs),
-        served=dict(transfer.served),
-    )

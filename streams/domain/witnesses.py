@@ -274,5 +274,6 @@ def _clear(store: Store, level: Level, rules: Rules, watch: Watch, threshold_uni
             opened_at_ms=watch.opened_at_ms,
             available_units=available_units(level, rules),
             threshold_units=threshold_units,
+            reference_version=store.clock.reference_version,
         )
     )

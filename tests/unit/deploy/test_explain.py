@@ -55,7 +55,7 @@ def test_a_threshold_is_explained_by_its_own_numbers(shop: Shop) -> None:
         f"maximum {last.reorder_units} + ",
     ):
         assert part in text
-    assert lines[-1] == "computed again from these inputs: the same"
+    assert lines[-1] == "computed again: the same"
 
 
 def test_a_breach_is_explained_with_the_threshold_behind_it(shop: Shop) -> None:
@@ -90,7 +90,7 @@ def test_transfers_and_requests_are_explained(shop: Shop) -> None:
     """By the numbers that the answer was decided from, and each later state."""
     transfer = shop.story.events(TransferChanged)[0].transfer
     lines = explained(named_events(_events(shop.story), transfer.transfer_id))
-    assert lines[0].endswith(f"of {SKU} from {WAREHOUSE} to {SHOP}")
+    assert lines[0].endswith(f"of {SKU} from {WAREHOUSE} to {SHOP}, an answer to a shortage")
     assert "donor_surplus_units 50" in lines[2]
     need = shop.story.events(NeedChanged)[0].need
     lines = explained(named_events(_events(shop.story), need.need_id))

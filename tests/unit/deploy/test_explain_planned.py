@@ -1,7 +1,6 @@
 """`shelfstream explain` of what the planning fold holds: told, and folded again from the plans."""
 
 from collections.abc import AsyncIterator, Mapping
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -12,11 +11,12 @@ from typer.testing import CliRunner
 from deploy import refolds
 from deploy.commands import explain, order
 from deploy.planned import planned_of
+from deploy.policy_origins import PolicyHistory
 from ingest.contracts.durations import DAY_MS
 from ingest.contracts.errors import InstallationError
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.supply import LaneRecord, SupplierRecord
-from ingest.contracts.topics import EVENTS, PLAN_STATE, PLANS
+from ingest.contracts.topics import EVENTS, INPUTS, PLAN_STATE, PLANS
 from ingest.frames import ReferenceInput
 from ingest.partitions import partition_of
 from streams.contracts.counts import CountAsked, CountLineAnswered
@@ -28,7 +28,8 @@ from streams.engine.ports import APPLIED_KEY, Applied
 from streams.engine.records import applied_record
 from streams.planning import planning_spec
 from tests.folds import PARTITIONS, FoldRun
-from tests.unit.streams.builders import opening, policy
+from tests.unit.deploy.policy_loads import policy_history
+from tests.unit.streams.builders import SKU, opening, policy
 from tests.unit.streams.order_story import Orders
 from tests.unit.streams.plan_story import line
 from tests.unit.streams.supply_story import MILL, supplied_story
@@ -44,7 +45,8 @@ class Recorded:
     def __init__(self, run: FoldRun, place: str) -> None:
         """Take the fold and the name by which its partition is chosen."""
         self.partition = partition_of(place, PARTITIONS)
-        self.begins = {PLANS.name: 0}
+        self.begins = {PLANS.name: 0, INPUTS.name: 0}
+        self.inputs: list[bytes] = []
         self.plans = list(run.log)
         self.events = [value for topic, _, value in run.outputs if topic == EVENTS.name]
         self.state = {**run.state}
@@ -64,27 +66,33 @@ class Recorded:
         assert applied.key == APPLIED_KEY
         kept: dict[str, list[tuple[bytes | None, bytes | None]]] = {
             PLANS.name: [(None, value) for value in self.plans],
+            INPUTS.name: [(None, value) for value in self.inputs],
             EVENTS.name: [(None, value) for value in self.events],
             PLAN_STATE.name: [*self.state.items(), (applied.key, applied.value)],
         }
+        partition = self.partition_of(topic)
         yield [
-            TopicRecord(self.partition, offset, raw, value, 0)
+            TopicRecord(partition, offset, raw, value, 0)
             for offset, (raw, value) in enumerate(kept[topic])
         ]
-        if self.partition not in (from_offsets or {}):
-            yield [TopicRecord((self.partition + 1) % PARTITIONS, 0, b"other", b"", 0)]
+        if partition not in (from_offsets or {}):
+            yield [TopicRecord((partition + 1) % PARTITIONS, 0, b"other", b"", 0)]
+
+    def partition_of(self, topic: str) -> int:
+        """Return which partition of a topic is told."""
+        return partition_of(SKU, PARTITIONS) if topic == INPUTS.name else self.partition
 
     async def bounds(
         self, _: KafkaSettings, topic: str, partition: int
     ) -> tuple[int, dict[int, int]]:
         """Tell where a partition begins."""
-        assert partition == self.partition
+        assert partition == self.partition_of(topic)
         return self.begins[topic], {}
 
 
 def _read_by(monkeypatch: pytest.MonkeyPatch, recorded: Recorded) -> Recorded:
-    async def catalog(_: KafkaSettings) -> None:
-        return None
+    async def history(_: KafkaSettings) -> PolicyHistory:
+        return policy_history(PARTITIONS)
 
     async def ends(_: KafkaSettings, __: str) -> dict[int, int]:
         return dict.fromkeys(range(PARTITIONS), 0)
@@ -92,10 +100,7 @@ def _read_by(monkeypatch: pytest.MonkeyPatch, recorded: Recorded) -> Recorded:
     monkeypatch.setattr(refolds, "read_topic", recorded.read)
     monkeypatch.setattr(refolds, "bounds", recorded.bounds)
     monkeypatch.setattr(refolds, "end_offsets", ends)
-    monkeypatch.setattr(explain, "read_catalog", catalog)
-    monkeypatch.setattr(
-        explain, "installation_of", lambda _: SimpleNamespace(partition_count=PARTITIONS)
-    )
+    monkeypatch.setattr(explain, "read_history", history)
     return recorded
 
 
@@ -199,6 +204,7 @@ def test_a_shipment_is_told_by_its_record(monkeypatch: pytest.MonkeyPatch) -> No
     assert result.output.splitlines() == [
         "shipment-hub>berlin-1: closed, 4 units from hub to berlin",
         "opened 1970-01-01T00:00:01.000Z by the first of its lines",
+        "by the lane's terms of catalogue load 1",
         "closed 1970-01-01T00:00:02.000Z, may depart 1970-01-01T00:00:02.000Z",
         "it closed early: the next line did not fit",
         "  4 by transfer-milk-1",
@@ -227,20 +233,31 @@ def test_a_count_is_told_and_folded_again(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_customer_order_is_told_and_folded_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By `order-` and its id, or by its own command; its lines are told, decided elsewhere."""
+    """By `order-` and its id, or by its own command; its lines by the log that decided them."""
     orders = Orders(policy(autonomy="observe"), opening(10)).place("SO-17", {"milk": 4})
     recorded = _read_by(monkeypatch, Recorded(orders.plans, "SO-17"))
     recorded.events += [out.value for out in orders.stock.outputs if out.topic == EVENTS.name]
+    recorded.inputs = list(orders.stock.log)
     result = RUNNER.invoke(APP, ["order-SO-17", "--replay"])
     assert result.exit_code == 0, result.output
-    assert "line 1, milk at shop-1 reserved, 4 of 4 units held" in result.output
-    assert result.output.splitlines()[-1] == _verdict(recorded) + "the same"
-    monkeypatch.setattr(order, "read_topic", recorded.read)
+    assert "line 1, milk at shop-1 reserved, 4 of 4 units held, catalogue load 1" in result.output
+    assert "  free 10 = on hand 10 - reserved 0" in result.output
+    assert "rules of milk at shop-1, catalogue load 1:" in result.output
+    plans, inputs = result.output.splitlines()[-2:]
+    assert plans == _verdict(recorded) + "the same"
+    assert inputs.startswith(f"replay of {INPUTS.name}/{partition_of(SKU, PARTITIONS)} from")
+    assert inputs.endswith(": the same")
     again = RUNNER.invoke(order.app, ["explain", "SO-17", "--replay"])
     assert again.output == result.output
-    recorded.plans = recorded.plans[:1]
+    recorded.inputs = [*recorded.inputs[:1], *recorded.inputs[2:]]  # without its stock
     again = RUNNER.invoke(order.app, ["explain", "SO-17", "--replay"])
     assert again.exit_code == explain.DIFFERENT_CODE
+    assert again.output.splitlines()[-2].endswith(": the same")
+    assert again.output.splitlines()[-1].endswith("something else: its events")
+    recorded.inputs, recorded.plans = list(orders.stock.log), recorded.plans[:1]
+    again = RUNNER.invoke(order.app, ["explain", "SO-17", "--replay"])
+    assert again.exit_code == explain.DIFFERENT_CODE
+    assert again.output.splitlines()[-1].endswith(": the same")
 
 
 @pytest.mark.parametrize("entity_id", ["shipment-hub", "purchase-mill-x", "count-7", "breach"])

@@ -92,7 +92,7 @@ def test_a_hold_is_explained(story: Story) -> None:
     events = story.events(LotHeld)
     lines = explained(named_events(events, events[0].hold_id))
     assert lines[0] == f"{events[0].hold_id}: 4 of {SKU} at {SHOP} held back (lot A)"
-    assert lines[1].endswith("recall, command c1, by ann: glass")
+    assert lines[1].endswith("recall, command c1, by ann, catalogue load 1: glass")
     assert lines[2].startswith("4 of it are quarantined now; 5 on hand")
 
 

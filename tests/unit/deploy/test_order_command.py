@@ -7,9 +7,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from deploy import newest
-from deploy.commands import atp, order
+from deploy import newest, refolds
+from deploy.commands import atp, explain, order
 from deploy.order_rows import explained_order, promise_lines
+from deploy.policy_origins import PolicyHistory
 from ingest.contracts.order_commands import OrderCommand, OrderCommandLine
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import EVENTS, PLAN_STATE
@@ -17,6 +18,7 @@ from streams.availability import promised
 from streams.contracts.events import EVENT_FRAMES, CommandAccepted
 from streams.contracts.orders import OrderChanged, OrderLineChanged
 from streams.engine.adapters.reader import TopicRecord
+from tests.unit.deploy.policy_loads import policy_history
 from tests.unit.streams.builders import SHOP, opening, policy
 from tests.unit.streams.order_story import Orders
 
@@ -55,13 +57,22 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Orders:
     }
 
     async def read(
-        _: KafkaSettings, topic: str, *, until_end: bool
+        _: KafkaSettings, topic: str, *, until_end: bool, from_offsets: object = None
     ) -> AsyncIterator[list[TopicRecord]]:
         assert until_end
+        assert not from_offsets
         yield [TopicRecord(0, 0, raw, value, 0) for raw, value in kept[topic]]
 
-    for module in (order, newest):
+    async def history(_: KafkaSettings) -> PolicyHistory:
+        return policy_history()
+
+    async def ends(_: KafkaSettings, __: str) -> dict[int, int]:
+        return {}
+
+    for module in (refolds, newest):
         monkeypatch.setattr(module, "read_topic", read)
+    monkeypatch.setattr(refolds, "end_offsets", ends)
+    monkeypatch.setattr(explain, "read_history", history)
     monkeypatch.setenv("COLUMNS", "200")
     return orders
 

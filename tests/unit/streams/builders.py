@@ -146,6 +146,8 @@ class Story:
         self.fold = StockFold(0, partition_count)
         self.state: dict[bytes, bytes] = {}
         self.outputs: list[Output] = []
+        self.log: list[bytes] = []
+        """The frames it was told."""
         self.now_ms = T0
         self.fold.start(self.state)
 
@@ -158,14 +160,12 @@ class Story:
     def fold_frame(self, *items: InputItem, after_ms: int = 0) -> None:
         """Fold one frame and keep its changes in the fold."""
         self.now_ms += after_ms
-        self.fold.fold(INPUT_FRAMES.encode(list(items), received_at_ms=self.now_ms))
+        self.log.append(INPUT_FRAMES.encode(list(items), received_at_ms=self.now_ms))
+        self.fold.fold(self.log[-1])
 
     def wait(self, after_ms: int) -> "Story":
         """Let time pass by a tick."""
-        self.now_ms += after_ms
-        self.fold.fold(INPUT_FRAMES.encode([TickInput(self.now_ms)], received_at_ms=self.now_ms))
-        self.drain()
-        return self
+        return self.tell(TickInput(self.now_ms + after_ms), after_ms=after_ms)
 
     def drain(self) -> None:
         """Apply the fold's changes to the state, as the engine does."""

@@ -198,7 +198,8 @@ def test_it_can_be_explained() -> None:
     assert lines[0] == f"{opened.breach_id}: order_outlier of {SKU} at {SHOP}"
     assert "by order line big/1, which asks for 11; up to 10 is usual" in lines[1]
     assert "order_line_units_max 10" in lines[2]
-    assert lines[3].endswith("the line was accepted, or has ended")
+    assert lines[3] == "  the policy's maximum 10: 10"
+    assert lines[4].endswith("the line was accepted, or has ended, catalogue load 1")
 
 
 HELD = reference(_policy(order_line_units_max=10, outlier_orders="hold"))
