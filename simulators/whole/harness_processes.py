@@ -67,6 +67,8 @@ def engine_settings(environment: Environment) -> EngineSettings:
     options = environment.system.options
     return EngineSettings(
         commit_interval_ms=environment.rng.choice([1, 20, 100]),
+        commit_interval_ms_max=300,
+        backlog_frames_min=2,
         applied_interval_ms=500,
         commit_timeout_ms=10_000,
         pending_frames_max=options.pending_frames_max,
@@ -167,8 +169,9 @@ class WorkerProcess:
             records, position = await self._link.request(
                 partial(log.fetch, begin, FETCH_RECORDS_MAX)
             )
-            for record in records:
-                await runner.offer(record.offset, record.value or b"")
+            for number, record in enumerate(records, 1):
+                value, frames_behind = record.value or b"", len(records) - number
+                await runner.offer(record.offset, value, frames_behind=frames_behind)
             if not records:
                 await log.readable(position)
 

@@ -48,6 +48,8 @@ class _Owned:
     runner: PartitionRunner
     waiting: deque[tuple[int, bytes]] = field(default_factory=deque)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    end_offset: int = 0
+    """The log's, as last told; what is between has not been read yet."""
     paused: bool = False
     restore: asyncio.Task[None] | None = None
     pump: asyncio.Task[None] | None = None
@@ -162,6 +164,12 @@ class PartitionHost:
             if self.source is not None:
                 self.source.pause(partition)
 
+    def tell_end(self, partition: int, end_offset: int) -> None:
+        """Take how far the log of a partition reaches, as far as its source knows."""
+        owned = self._owned.get(partition)
+        if owned is not None:
+            owned.end_offset = end_offset
+
     async def drain(self) -> None:
         """Drop what is not folded, commit what is; the partitions may be taken away now.
 
@@ -249,7 +257,8 @@ class PartitionHost:
                 owned.paused = False
                 if self.source is not None:
                     self.source.go_on(owned.runner.partition)
-            await owned.runner.offer(offset, value)
+            behind = max(len(owned.waiting), owned.end_offset - offset - 1)
+            await owned.runner.offer(offset, value, frames_behind=behind)
 
     async def _release(self, partition: int) -> None:
         owned = self._owned.pop(partition)

@@ -83,6 +83,7 @@ class PartitionRunner:
         self._folded_offset = -1
         self._committed_offset = -1
         self._pending_frames = 0
+        self._frames_behind = 0
         self._letters: list[Output] = []
         self._failure: BaseException | None = None
         self._mid_fold = False
@@ -92,6 +93,7 @@ class PartitionRunner:
         self._waiting_since_s: float | None = None
         self._work = asyncio.Event()
         self._room = asyncio.Event()
+        self._grown = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -177,10 +179,11 @@ class PartitionRunner:
         if self._topic_id:
             check_topic(self._origin, self._topic_id, topic_id_now)
 
-    async def offer(self, offset: int, value: bytes) -> None:
+    async def offer(self, offset: int, value: bytes, *, frames_behind: int = 0) -> None:
         """Fold one frame; wait while `pending_frames_max` frames are uncommitted.
 
-        A frame that was folded before is not folded again.
+        A frame that was folded before is not folded again. `frames_behind` says how many stand
+        behind it: where they are many, transactions are larger and fewer.
 
         Raises:
             BaseException: What the fold raised, or what ended a commit; the process must end.
@@ -197,11 +200,14 @@ class PartitionRunner:
         if self._draining:
             return
         self._fold_one(offset, value)
+        self._frames_behind = frames_behind
         self._pending_frames += 1
         self._folded_offset = offset
         if self._waiting_since_s is None:
             self._waiting_since_s = asyncio.get_running_loop().time()
         self._work.set()
+        if not self._may_grow():
+            self._grown.set()
         await asyncio.sleep(0)  # the commit under way gets its turn between two frames
 
     async def drain(self) -> None:
@@ -216,6 +222,7 @@ class PartitionRunner:
         self._draining = True
         self._work.set()
         self._room.set()
+        self._grown.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._engine.drain_timeout_ms / 1000):
                 while self._pending_frames and self._failure is None:
@@ -235,6 +242,7 @@ class PartitionRunner:
         """
         self._closing = True
         self._work.set()
+        self._grown.set()
         commits, others = self._tasks[:1], self._tasks[1:]
         await _end(others)
         if commits:
@@ -273,8 +281,7 @@ class PartitionRunner:
         while self._pending_frames or not self._closing:
             await self._wait_for_work()
             self._work.clear()
-            due_at_s = self._began_at_s + self._engine.commit_interval_ms / 1000
-            await asyncio.sleep(due_at_s - loop.time())
+            await self._sleep_until_due()
             if self._mid_fold:
                 return
             if not self._pending_frames:
@@ -290,6 +297,23 @@ class PartitionRunner:
                 await self._work.wait()
         except TimeoutError:
             return
+
+    async def _sleep_until_due(self) -> None:
+        due_at_s = self._began_at_s + self._engine.commit_interval_ms / 1000
+        await asyncio.sleep(due_at_s - asyncio.get_running_loop().time())
+        if self._may_grow():
+            self._grown.clear()
+            last_at_s = self._began_at_s + self._engine.commit_interval_ms_max / 1000
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(last_at_s):
+                    await self._grown.wait()
+
+    def _may_grow(self) -> bool:
+        """Whether a transaction that is due may take in more: it is behind, and has room."""
+        behind = self._frames_behind >= self._engine.backlog_frames_min
+        # The other half is for the frames that are folded while it commits.
+        roomy = self._pending_frames < self._engine.pending_frames_max // 2
+        return behind and roomy and not (self._draining or self._closing)
 
     def _applied_due(self) -> bool:
         full = self._pending_frames >= self._engine.pending_frames_max

@@ -25,6 +25,11 @@ class EngineSettings(Settings):
     partitions back at once. No two workers may have one name; None for a nameless one."""
     commit_interval_ms: int = Field(default=100, ge=1, le=10_000)
     """Under load a transaction begins no sooner than this after the last one began."""
+    commit_interval_ms_max: int = Field(default=500, ge=1, le=10_000)
+    """The same of a partition that is behind: its transactions may take in more frames, for what
+    they cost in all is less. It is late by more than this anyway."""
+    backlog_frames_min: int = Field(default=64, ge=1, le=100_000)
+    """A partition whose log has so many frames after the one in hand is behind."""
     applied_interval_ms: int = Field(default=5_000, ge=10, le=60_000)
     """Frames that changed nothing are committed as applied at least this often."""
     commit_timeout_ms: int = Field(default=30_000, ge=1_000, le=600_000)

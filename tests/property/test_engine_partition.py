@@ -21,11 +21,12 @@ STEPS = st.lists(
 class Schedule:
     """Plays a script against a runner as a source of frames would, and looks while it does."""
 
-    def __init__(self, commit_ms: int, pending_frames_max: int) -> None:
-        """Take how long a commit takes, and the limit of frames that wait for one."""
+    def __init__(self, commit_ms: int, pending_frames_max: int, backlog_frames_min: int) -> None:
+        """Take how long a commit takes, the limit of frames that wait for one, and what is much."""
         self.rig = Rig(
             state_log=FakeStateLog(commit_s=commit_ms / 1000),
             pending_frames_max=pending_frames_max,
+            backlog_frames_min=backlog_frames_min,
         )
         self.log: list[bytes] = []
         """The input: a frame's offset is its place."""
@@ -59,7 +60,8 @@ class Schedule:
     async def read_from(self, position: int) -> None:
         """Offer all frames from a position on."""
         for offset in range(position, len(self.log)):
-            await self.rig.offer(offset, self.log[offset])
+            behind = len(self.log) - 1 - offset
+            await self.rig.offer(offset, self.log[offset], frames_behind=behind)
             assert self.rig.runner.pending_frames <= self.rig.runner._engine.pending_frames_max
         self.position = len(self.log)
 
@@ -69,12 +71,17 @@ class Schedule:
         assert self.rig.committed == sorted(set(self.rig.committed))
 
 
-@given(STEPS, st.sampled_from([0, 30, 250, 1_200]), st.sampled_from([1, 2, 7]))
+@given(
+    STEPS,
+    st.sampled_from([0, 30, 250, 1_200]),
+    st.sampled_from([1, 2, 7]),
+    st.sampled_from([1, 3, 64]),
+)
 def test_any_schedule_applies_each_frame_once_and_in_order(
-    steps: list[Step], commit_ms: int, pending_frames_max: int
+    steps: list[Step], commit_ms: int, pending_frames_max: int, backlog_frames_min: int
 ) -> None:
     """Frames that come again, quiet and bad ones, drains and slow commits make no difference."""
-    schedule = Schedule(commit_ms, pending_frames_max)
+    schedule = Schedule(commit_ms, pending_frames_max, backlog_frames_min)
     run_virtual(schedule.play(steps))
     rig, log = schedule.rig, schedule.log
     assert rig.failures == []

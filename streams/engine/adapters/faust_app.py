@@ -106,6 +106,24 @@ class FoldTable(faust.Table[bytes, bytes]):
 class CommittedThread(driver.AIOKafkaConsumerThread):
     """Reads committed records only; Faust's own reads uncommitted ones."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Begin with nothing fetched."""
+        super().__init__(*args, **kwargs)
+        self.end_offsets: dict[TP, int] = {}
+        """Committed end of each partition when it was fetched last."""
+
+    async def _fetch_records(
+        self,
+        consumer: aiokafka.AIOKafkaConsumer,
+        active_partitions: set[TP],
+        timeout: float | None = None,  # noqa: ASYNC109 - Faust's signature
+        max_records: int | None = None,
+    ) -> Mapping[TP, list[Any]]:
+        records = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+        for tp in consumer.assignment().intersection(records):  # in the thread that changes it
+            self.end_offsets[tp] = consumer.last_stable_offset(tp) or 0
+        return records
+
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"  # noqa: SLF001 - Faust has no setting for it
@@ -149,6 +167,8 @@ class HostConsumer(driver.Consumer):
     def _hand_over(self, tp: TP, records: Iterable[Any]) -> None:
         if tp.topic != self.host.spec.input_topic:
             return
+        ends = cast(CommittedThread, self._thread).end_offsets
+        self.host.tell_end(tp.partition, ends.get(tp, 0))
         for record in records:
             offset = record.offset
             if offset >= (self._read_offset[tp] or 0):

@@ -163,10 +163,12 @@ class Rig:
             ticks=ticks,
         )
 
-    async def offer(self, offset: int, value: bytes | None = None) -> None:
+    async def offer(
+        self, offset: int, value: bytes | None = None, *, frames_behind: int = 0
+    ) -> None:
         """Offer a frame; by default one that is named like its offset."""
         frame = value if value is not None else b"%d" % offset
-        await self.runner.offer(offset, frame)
+        await self.runner.offer(offset, frame, frames_behind=frames_behind)
 
     @property
     def committed(self) -> list[int]:

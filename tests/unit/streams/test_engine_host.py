@@ -328,12 +328,42 @@ def test_reading_is_paused_at_the_limit_and_resumed_at_half() -> None:
     assert run_virtual(scenario()) == [(1, []), (2, []), (3, []), (4, ["pause 0"])]
 
 
+@pytest.mark.parametrize(("end_offset", "told"), [(0, [2, 1, 0]), (70, [69, 68, 67])])
+def test_a_runner_is_told_how_many_frames_stand_behind_each(
+    monkeypatch: pytest.MonkeyPatch, end_offset: int, told: list[int]
+) -> None:
+    """Those that were read, or all in the log as far as its end is known."""
+
+    async def scenario() -> list[int]:
+        rig = HostRig()
+        await rig.host.assign({0})
+        await rig.host.ready()
+        heard: list[int] = []
+        runner = rig.host.runners[0]
+        offer = runner.offer
+
+        async def hear(offset: int, value: bytes, *, frames_behind: int) -> None:
+            heard.append(frames_behind)
+            await offer(offset, value, frames_behind=frames_behind)
+
+        monkeypatch.setattr(runner, "offer", hear)
+        rig.host.tell_end(0, end_offset)
+        for offset in range(3):
+            rig.receive(0, offset)
+        await asyncio.sleep(1)
+        assert rig.applied() == {0: 2}
+        return heard
+
+    assert run_virtual(scenario()) == told
+
+
 def test_frames_of_partitions_never_owned_are_dropped() -> None:
     """Nothing waits for them and nothing is committed."""
 
     async def scenario() -> HostRig:
         rig = HostRig()
         rig.receive(2, 0)
+        rig.host.tell_end(2, 1)
         assert (rig.host.waiting_frames(2), rig.paused) == (0, [])
         await asyncio.sleep(1)
         return rig

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -163,6 +164,81 @@ def test_an_idle_partition_commits_at_once_and_a_busy_one_every_interval() -> No
     assert rig.state_log.began_at_s == pytest.approx([10.0, 10.1, 10.2, 10.3])
     assert rig.runner.applied_offset == 24
     assert rig.runner.counts.commits == 4
+
+
+async def offer_for_a_second(rig: Rig, *, frames_behind: int) -> None:
+    """Offer a frame every 10 ms, with so many said to stand behind each, for 1.15 s."""
+    await rig.runner.take_over()
+    for offset in range(115):
+        await rig.offer(offset, frames_behind=frames_behind)
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("frames_behind", "interval_s"), [(0, 0.1), (63, 0.1), (64, 0.5), (10_000, 0.5)]
+)
+def test_a_partition_that_is_behind_has_larger_transactions(
+    frames_behind: int, interval_s: float
+) -> None:
+    """From 64 waiting frames on one begins 500 ms after the last, and not later."""
+
+    async def scenario() -> Rig:
+        rig = Rig(state_log=FakeStateLog(commit_s=0.02))
+        await offer_for_a_second(rig, frames_behind=frames_behind)
+        return rig
+
+    rig = run_virtual(scenario())
+    begun = rig.state_log.began_at_s
+    assert begun == pytest.approx([number * interval_s for number in range(len(begun))])
+    assert len(begun) == (12 if interval_s == 0.1 else 3)
+
+
+def test_a_partition_that_has_caught_up_is_not_kept_waiting() -> None:
+    """What it folded last is committed at once, for the interval is over."""
+
+    async def scenario() -> Rig:
+        rig = Rig(state_log=FakeStateLog(commit_s=0.02))
+        await rig.runner.take_over()
+        await rig.offer(0)
+        await asyncio.sleep(0.03)
+        await rig.offer(1, frames_behind=64)
+        await asyncio.sleep(0.1)
+        await rig.offer(2, frames_behind=0)
+        await asyncio.sleep(1)
+        return rig
+
+    rig = run_virtual(scenario())
+    assert rig.committed == [0, 2]
+    assert rig.state_log.began_at_s == pytest.approx([0.0, 0.13])
+
+
+def test_a_large_transaction_leaves_room_for_what_is_folded_while_it_commits() -> None:
+    """It begins once half of the pending limit is folded, so no frame waits for it."""
+
+    async def scenario() -> Rig:
+        rig = Rig(state_log=FakeStateLog(commit_s=0.02), pending_frames_max=40)
+        await offer_for_a_second(rig, frames_behind=64)
+        return rig
+
+    rig = run_virtual(scenario())
+    assert [end - begin for begin, end in pairwise(rig.committed[:4])] == [20, 20, 20]
+
+
+def test_a_partition_that_is_behind_is_given_back_at_once() -> None:
+    """A drain waits for no larger transaction."""
+
+    async def scenario() -> tuple[float, Rig]:
+        rig = Rig()
+        await rig.runner.take_over()
+        await rig.offer(0)
+        await asyncio.sleep(0.01)
+        await rig.offer(1, frames_behind=64)
+        await rig.runner.drain()
+        return now_s(), rig
+
+    ended_at_s, rig = run_virtual(scenario())
+    assert ended_at_s == pytest.approx(0.1)
+    assert rig.runner.applied_offset == 1
 
 
 def test_folds_while_a_transaction_commits() -> None:
