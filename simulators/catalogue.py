@@ -23,6 +23,8 @@ MIN_UNITS: Final = 6
 MAX_UNITS: Final = 24
 HYSTERESIS_UNITS: Final = 2
 LARGE_MAX_UNITS: Final = 200
+WAREHOUSE_MAX_UNITS: Final = 600
+"""Above its opening stock; it orders up to that once it owes the shops more than it has."""
 LANE_COST_MINOR: Final = 250
 CHANNEL_URL_VARIABLE: Final = "ALERT_URL"
 """Where a sender would find the address; the simulated channel is switched off."""
@@ -107,7 +109,9 @@ def _policies(network: SimulatedNetwork) -> Iterable[Policy]:
             scope="site", site=site, max_units=LARGE_MAX_UNITS, hold_back_units=2 * MIN_UNITS
         )
     if network.warehouse:
-        yield Policy(scope="site", site=network.warehouse, min_units=0, max_units=10**6)
+        yield Policy(
+            scope="site", site=network.warehouse, min_units=0, max_units=WAREHOUSE_MAX_UNITS
+        )
 
 
 def replay_catalogue(

@@ -27,6 +27,7 @@ def replay_sites(site_count: int) -> tuple[str, ...]:
 def expect_replay(oracle: Oracle, found: Survey, sites: tuple[str, ...], boot: str) -> None:
     """Add to the truth what must come out of a replay: the plain sum of the file alone."""
     oracle.now_ms = max(oracle.now_ms, found.last_at_ms)
+    oracle.watched = []  # its catalogue has no sensors, and those of a simulation before are gone
     for (number, sku), units in found.stock.items():
         oracle.leave(sites[number], sku, -units)
     played = (

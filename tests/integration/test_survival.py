@@ -4,6 +4,7 @@ The whole pipeline runs as real processes under its supervisor; a simulation wit
 through it while each part is killed in turn. At the end `verify` compares table, ledger and truth.
 """
 
+import json
 import os
 import signal
 import time
@@ -100,7 +101,7 @@ def test_nothing_is_lost_or_doubled_whatever_dies(pipeline: Pipeline) -> None:
             simulation.kill()
     assert simulation.returncode == 0, errors
     code, found = pipeline.verified("--timeout", "120")
-    assert code == 0, found
+    assert code == 0, json.dumps(found, indent=1)
     assert found["keys"] > 0
     assert found["agree"] == found["keys"]
     assert (found["differ"], found["lost"], found["doubled"]) == (0, 0, 0)
