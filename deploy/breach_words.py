@@ -34,7 +34,6 @@ def _over(event: BreachCleared) -> str:
 def _near_expiry(event: BreachOpened) -> list[str]:
     numbers = event.decided_from
     lines = [
-        f"{event.breach_id}: near_expiry of {event.sku} at {event.site}",
         (
             f"opened {utc(event.at_ms)}: {counted(numbers['near_units'], 'unit')} within"
             f" {span(numbers['near_expiry_ms'])} of their expiry, {numbers['expired_units']}"
@@ -58,7 +57,6 @@ def _order_outlier(event: BreachOpened) -> list[str]:
             f" lines; {how}"
         )
     return [
-        f"{event.breach_id}: {event.kind} of {event.sku} at {event.site}",
         f"opened {utc(event.at_ms)} by order line {event.cause}, which asks for"
         f" {numbers['quantity_units']}; up to {event.threshold_units} is usual"
         + load_words(numbers.get("reference_version", 0)),
@@ -70,7 +68,6 @@ def _order_outlier(event: BreachOpened) -> list[str]:
 def _witness(event: BreachOpened) -> list[str]:
     numbers = event.decided_from
     return [
-        f"{event.breach_id}: {event.kind} of {event.sku} at {event.site}",
         f"opened {utc(event.at_ms)}, so since {utc(event.since_ms)}, threshold"
         f" {event.threshold_units}" + load_words(numbers.get("reference_version", 0)),
         *inputs_line(numbers),
@@ -79,11 +76,12 @@ def _witness(event: BreachOpened) -> list[str]:
 
 def opened_lines(event: BreachOpened) -> list[str]:
     """Return the lines that explain an open breach."""
+    head = f"{event.breach_id}: {event.kind} of {event.sku} at {event.site}"
     if event.kind == "near_expiry":
-        return _near_expiry(event)
+        return [head, *_near_expiry(event)]
     if event.kind == "order_outlier":
-        return _order_outlier(event)
-    return _witness(event) if event.kind in WITNESS_KINDS else _breach(event)
+        return [head, *_order_outlier(event)]
+    return [head, *(_witness(event) if event.kind in WITNESS_KINDS else _breach(event))]
 
 
 def _breach(event: BreachOpened) -> list[str]:
@@ -99,7 +97,6 @@ def _breach(event: BreachOpened) -> list[str]:
     relation = "above" if event.kind == "overstock" else "below"
     hysteresis = "" if event.promotion else f", hysteresis {numbers['hysteresis_units']}"
     lines = [
-        f"{event.breach_id}: {event.kind} of {event.sku} at {event.site}",
         (
             f"opened {utc(event.at_ms)}, {relation} the threshold since {utc(event.since_ms)};"
             f" the dwell is {span(numbers['dwell_ms'])}"

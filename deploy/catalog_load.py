@@ -1,6 +1,6 @@
 """Loads a catalogue and opening stock into Kafka: each in one transaction, numbered and fenced."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ from ingest.contracts.reference import CatalogFile, Installation
 from ingest.contracts.settings import KafkaSettings
 from ingest.contracts.topics import CATALOG, INPUTS
 from ingest.frames import INPUT_FRAMES, InputItem, OpeningInput
+from ingest.loads import Record
 from ingest.partitions import partition_of
 from streams.contracts.alerts import ALERT_KINDS
 from streams.engine.adapters.reader import TopicWrite, read_topic, write_transaction
@@ -44,10 +45,21 @@ async def read_catalog(kafka: KafkaSettings) -> Catalog:
         KafkaError: Kafka can't be read.
     """
     catalog = Catalog()
+    async for key, value in committed_records(kafka):
+        catalog.apply(key, value)
+    return catalog
+
+
+async def committed_records(kafka: KafkaSettings) -> AsyncIterator[Record]:
+    """Yield the records of the catalog topic as committed now, in order.
+
+    Raises:
+        InstallationError: There is no catalog topic.
+        KafkaError: Kafka can't be read.
+    """
     async for records in read_topic(kafka, CATALOG.name, until_end=True):
         for record in records:
-            catalog.apply((record.key or b"").decode(), record.value)
-    return catalog
+            yield (record.key or b"").decode(), record.value
 
 
 async def load_catalog(

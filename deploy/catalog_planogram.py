@@ -1,6 +1,7 @@
 """What a catalogue load changes in the planogram, for the stock fold. Pure."""
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import TypeAlias
 
 from ingest.catalog_changes import Change
@@ -14,7 +15,7 @@ _Watched: TypeAlias = dict[tuple[str, str, str], Spans]
 def planogram_changes(changed: Sequence[Change]) -> Iterator[tuple[PlanogramRecord, bool]]:
     """Yield the channels whose time at a shelf ends or no longer ends, and whether they are gone.
 
-    A device that is gone, or stands at another site, comes by itself, without a SKU.
+    A device that is gone comes by itself too, without a SKU.
     """
     for change in changed:
         entity, before = change.entity, change.before
@@ -37,17 +38,20 @@ def planogram_changes(changed: Sequence[Change]) -> Iterator[tuple[PlanogramReco
 
 def _watched(device: Device) -> _Watched:
     """Return what the channels of a device watch; a change of tare or the like ends no span."""
-    starts = sorted(device.channels, key=lambda one: (one.channel, one.valid_from_ms))
     found: _Watched = {}
-    for number, assigned in enumerate(starts):
-        later = starts[number + 1] if number + 1 < len(starts) else None
-        goes_on = later is not None and later.channel == assigned.channel
-        until_ms = later.valid_from_ms if later is not None and goes_on else NEVER_ENDS_MS
-        if assigned.sku:
-            place = assigned.channel, assigned.sku, device.site
-            spans = found.get(place, ())
-            since_ms = assigned.valid_from_ms
-            if spans and spans[-1][1] == since_ms:
-                since_ms, spans = spans[-1][0], spans[:-1]
-            found[place] = (*spans, (since_ms, until_ms))
+    starts = sorted(device.channels, key=lambda one: (one.channel, one.valid_from_ms))
+    for channel, versions in groupby(starts, key=lambda one: one.channel):
+        assignments = list(versions)
+        ends_ms = [*(one.valid_from_ms for one in assignments[1:]), NEVER_ENDS_MS]
+        for assigned, until_ms in zip(assignments, ends_ms, strict=True):
+            if assigned.sku:
+                place = channel, assigned.sku, device.site
+                found[place] = _joined(found.get(place, ()), assigned.valid_from_ms, until_ms)
     return found
+
+
+def _joined(spans: Spans, since_ms: int, until_ms: int) -> Spans:
+    """Return spans with one more, which goes on with the last one where that ends at its begin."""
+    if spans and spans[-1][1] == since_ms:
+        return (*spans[:-1], (spans[-1][0], until_ms))
+    return (*spans, (since_ms, until_ms))

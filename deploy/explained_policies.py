@@ -51,6 +51,7 @@ _THRESHOLD: Final = (
     "multiple_units",
     "dwell_ms",
 )
+_COMPARED: Final = ("witness_dwell_ms", "count_tolerance_units")
 _SHORTAGE: Final = ("thresholds", "min_units", "hysteresis_units", "dwell_ms", *_STOCK)
 _BREACHES: Final[dict[str, tuple[str, ...]]] = {
     "low_stock": (*_SHORTAGE, *_FLAPPING),
@@ -59,8 +60,8 @@ _BREACHES: Final[dict[str, tuple[str, ...]]] = {
     "predicted_stockout": ("stockout_horizon_ms", *_SHORTAGE[2:], *_FLAPPING),
     "promotion_shortage": (*_PROMOTION, *_SHORTAGE),
     "near_expiry": ("lot_tracking", "near_expiry_ms"),
-    "phantom_stock": ("witness_dwell_ms", "count_tolerance_units"),
-    "ghost_stock": ("witness_dwell_ms", "count_tolerance_units"),
+    "phantom_stock": _COMPARED,
+    "ghost_stock": _COMPARED,
     "shelf_gap": ("refill_below_units", "witness_dwell_ms", "capacity_units"),
     "theft_like_drop": ("theft_drop_units", "theft_window_ms"),
     "dead_stock": ("dead_stock_days",),
@@ -80,13 +81,13 @@ def relied_on(events: Sequence[StreamEvent]) -> list[Relied]:
 
     A later event names rules again only where another catalogue load held by then.
     """
-    found: dict[Relied, None] = {}
+    found: list[Relied] = []
     for event in events:
         rules = _RULES.get(type(event))
         for relied in rules(event) if rules is not None else ():
             if not any(_holds(one, relied) for one in found):
-                found[relied] = None
-    return list(found)
+                found.append(relied)
+    return found
 
 
 def _holds(told: Relied, relied: Relied) -> bool:
@@ -142,8 +143,7 @@ def _plain(fields: tuple[str, ...]) -> Callable[[Any], Iterator[Relied]]:
 
 
 def _gap(event: WitnessGapChanged) -> Iterator[Relied]:
-    fields = ("witness_dwell_ms", "count_tolerance_units")
-    yield Relied(event.decided_from.get(LOAD, 0), event.sku, event.site, fields)
+    yield Relied(event.decided_from.get(LOAD, 0), event.sku, event.site, _COMPARED)
 
 
 _RULES: Final[dict[type, Callable[[Any], Iterator[Relied]]]] = {

@@ -104,8 +104,8 @@ class PolicyHistory:
 
 def policy_names(sku: str, site: str, category: str) -> list[str]:
     """Return the policies that may speak of a level, the widest first, as people name them."""
-    names = ["network", f"site {site}", f"category {category}", f"sku {sku}"]
-    return [*(name for name in names if category or name != "category "), f"sku_site {site} {sku}"]
+    categories = [f"category {category}"] if category else []
+    return ["network", f"site {site}", *categories, f"sku {sku}", f"sku_site {site} {sku}"]
 
 
 def _is_whole(load: AuditedLoad, changes: Sequence[AuditedChange]) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from deploy.decision_words import again
 from deploy.utc import utc
 from streams.contracts.purchases import PurchaseOrder
+from streams.domain.purchasing import is_enough, is_within_day
 
 
 def purchase_formula(order: PurchaseOrder) -> list[str]:
@@ -34,15 +35,10 @@ def line_lines(order: PurchaseOrder) -> list[str]:
 def judged_state(order: PurchaseOrder) -> str:
     """Return what becomes of an order by the numbers it was judged by."""
     numbers = order.decided_from
-    units, value_minor = numbers["units"], numbers["value_minor"]
-    enough = units >= numbers["order_units_min"] and value_minor >= numbers["order_value_minor_min"]
-    if not enough and not order.expedited:
+    if not is_enough(numbers) and not order.expedited:
         return "collecting"
-    within = _within(numbers["day_units"] + units, numbers["units_day_max"]) and _within(
-        numbers["day_value_minor"] + value_minor, numbers["value_minor_day_max"]
-    )
     automatic = all(line.automatic for line in order.lines.values())
-    return "ordered" if within and automatic else "proposed"
+    return "ordered" if is_within_day(numbers) and automatic else "proposed"
 
 
 def _judged(order: PurchaseOrder, numbers: Mapping[str, int]) -> str:
@@ -54,10 +50,6 @@ def _judged(order: PurchaseOrder, numbers: Mapping[str, int]) -> str:
         f" {value_minor}{_most(numbers['value_minor_day_max'])}: {order.state};"
         f" {again(judged_state(order), order.state)}"
     )
-
-
-def _within(amount: int, most: int) -> bool:
-    return not most or amount <= most
 
 
 def _most(most: int) -> str:

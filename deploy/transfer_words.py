@@ -7,6 +7,8 @@ from streams.contracts.state import Need, Transfer
 from streams.domain.arithmetic import round_down, round_up
 from streams.domain.catalogue import Rules
 from streams.domain.positions import wanted_units
+from streams.domain.supply import order_units
+from streams.domain.worth import lasting_units
 
 ANSWER = "an answer to a shortage"
 ON_REQUEST = "sent on for a request"
@@ -65,9 +67,8 @@ def given_units(numbers: Mapping[str, int]) -> int:
         had_units = numbers["position_units"] + numbers["need_units"] - missing_units
         had_units -= _promoted(numbers) or 0
         left_units = numbers["donor_available_units"] - numbers["donor_planned_units"]
-        balance = left_units * demand - had_units * donor_demand
-        lasting_units = max(0, balance // (demand + donor_demand))
-        units = min(units, round_down(lasting_units, multiple_units))
+        most_units = lasting_units(left_units, donor_demand, had_units, demand)
+        units = min(units, round_down(most_units, multiple_units))
     return units
 
 
@@ -100,7 +101,7 @@ def need_formula(need: Need, added_units: int) -> list[str]:
     lines += _source(need)
     if not asked_units:
         return lines
-    found = _ordered(numbers, asked_units)
+    found = order_units(numbers, asked_units)
     how = ""
     if "order_multiple_units" in numbers:
         how = (
@@ -109,15 +110,6 @@ def need_formula(need: Need, added_units: int) -> list[str]:
         )
     lines.append(f"  asked for {asked_units}{how}: {added_units}; {again(found, added_units)}")
     return lines
-
-
-def _ordered(numbers: Mapping[str, int], asked_units: int) -> int:
-    if "order_multiple_units" not in numbers:
-        return asked_units
-    waiting_units = numbers["waiting_units"]
-    least_units = max(waiting_units + asked_units, numbers["order_units_min"])
-    whole_units = round_up(least_units, numbers["order_multiple_units"])
-    return max(asked_units, whole_units - waiting_units)
 
 
 def _source(need: Need) -> list[str]:

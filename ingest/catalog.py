@@ -30,7 +30,6 @@ from ingest.contracts.reference import (
 )
 
 GRAM_MG: Final = 1_000
-NEVER_MS: Final = NEVER_ENDS_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +138,7 @@ class Catalog:
         versions = self._versions.get((device, channel))
         starts_ms = versions.starts_ms if versions is not None else []
         place = bisect_right(starts_ms, at_ms)
-        return starts_ms[place] if place < len(starts_ms) else NEVER_MS
+        return starts_ms[place] if place < len(starts_ms) else NEVER_ENDS_MS
 
     def assignments(self, device: str, at_ms: int) -> list[Assignment]:
         """Return what each channel of a device watched at a time, UTC milliseconds, by channel."""

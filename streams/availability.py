@@ -148,6 +148,5 @@ def _leaves_ms(store: Store, transfer: Transfer, lane: LaneRecord) -> int:
     """Return when a planned transfer leaves: its shipment collects others before it closes."""
     from_ms = store.now_ms
     if transfer.state == "approved" and not transfer.shipment_id:
-        left_ms = transfer.deadline_ms - transfers.rules_of(store, transfer).proposal_ttl_ms
-        from_ms = max(from_ms, left_ms)
+        from_ms = max(from_ms, transfers.planned_leave_ms(store, transfer))
     return departure_ms(lane, from_ms)

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from deploy.catalog_load import installation_of
+from deploy.catalog_load import committed_records, installation_of
 from deploy.explained_policies import relied_on
 from deploy.explanations import entity_of, explained, threshold_behind
 from deploy.order_rows import explained_order
@@ -25,7 +25,7 @@ from deploy.refolds import RecordedPlan, Refold, recorded_events, recorded_plan,
 from deploy.terminal import kafka_settings
 from ingest.contracts.errors import ShelfstreamError
 from ingest.contracts.settings import KafkaSettings
-from ingest.contracts.topics import CATALOG, EVENTS, INPUTS, PLAN_STATE, PLANS
+from ingest.contracts.topics import EVENTS, INPUTS, PLAN_STATE, PLANS
 from ingest.partitions import partition_of
 from streams.contracts.events import StreamEvent
 from streams.contracts.ids import sku_of
@@ -33,7 +33,6 @@ from streams.contracts.orders import OrderChanged, OrderLineChanged
 from streams.contracts.plans import Shipment
 from streams.domain.fold import StockFold
 from streams.domain.planning import PlanningFold
-from streams.engine.adapters.reader import read_topic
 
 DIFFERENT_CODE: Final = 1
 
@@ -70,10 +69,7 @@ async def read_history(kafka: KafkaSettings) -> PolicyHistory:
         InstallationError: There is no catalog topic.
         KafkaError: Kafka can't be read.
     """
-    found: list[tuple[str, bytes | None]] = []
-    async for records in read_topic(kafka, CATALOG.name, until_end=True):
-        found += [((record.key or b"").decode(), record.value) for record in records]
-    return PolicyHistory(found)
+    return PolicyHistory([record async for record in committed_records(kafka)])
 
 
 async def explain_id(kafka: KafkaSettings, entity_id: str, *, replay: bool) -> bool:

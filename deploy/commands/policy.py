@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from deploy.catalog_audit import AuditedChange, AuditedLoad, audited
-from deploy.catalog_load import planned_load
+from deploy.catalog_load import committed_records, planned_load
 from deploy.terminal import kafka_settings, wall_ms
 from deploy.wording import counted
 from ingest.catalog_file import read_catalog_path
 from ingest.contracts.settings import KafkaSettings
-from ingest.contracts.topics import CATALOG, STOCK
+from ingest.contracts.topics import STOCK
 from streams.engine.adapters.reader import read_topic
 from streams.policy_preview import LevelPreview, preview
 
@@ -150,7 +150,4 @@ async def _previewed(
 
 
 async def _audited(kafka: KafkaSettings) -> list[tuple[AuditedLoad, list[AuditedChange]]]:
-    found: list[tuple[str, bytes | None]] = []
-    async for records in read_topic(kafka, CATALOG.name, until_end=True):
-        found += [((record.key or b"").decode(), record.value) for record in records]
-    return audited(found)
+    return audited([record async for record in committed_records(kafka)])

@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 from msgspec.structs import replace
 
-from ingest.catalog import NEVER_MS
 from ingest.contracts.demand import PromotionRecord
+from ingest.contracts.planogram import NEVER_ENDS_MS
 from ingest.contracts.policies import PolicyRecord
 from ingest.contracts.supply import LaneRecord
 from ingest.frames import (
@@ -103,7 +103,7 @@ class SimulatedCatalog:
     def assigned_until_ms(self, device: str, channel: str, at_ms: int) -> int:
         """Return a time after every run: nothing changes."""
         del device, channel, at_ms
-        return NEVER_MS
+        return NEVER_ENDS_MS
 
     def assignments(self, device: str, at_ms: int) -> Sequence[SimulatedAssignment]:
         """Return what the channels of a device watch, at any time."""

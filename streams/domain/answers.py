@@ -5,11 +5,10 @@ What is in transit or on order counts first, so the same shortage is never answe
 
 from streams.contracts.state import Breach, Level
 from streams.domain import needs, promotions, transfers
-from streams.domain.autonomy import limits_used, take_automatic
+from streams.domain.autonomy import take_automatic
 from streams.domain.catalogue import Rules
 from streams.domain.donors import Donation, choose
-from streams.domain.positions import owed_numbers, position_units, wanted_units
-from streams.domain.sensing import available_units
+from streams.domain.positions import position_numbers, position_units, wanted_units
 from streams.domain.store import Store
 
 
@@ -20,11 +19,7 @@ def answer(store: Store, level: Level, rules: Rules, breach: Breach) -> None:
         return
     need_units = wanted_units(position, rules)
     decided = {
-        "available_units": available_units(level, rules),
-        "in_transit_in_units": level.in_transit_in_units,
-        "on_order_units": level.on_order_units,
-        **owed_numbers(level),
-        "position_units": position,
+        **position_numbers(level, rules),
         "min_units": rules.min_units or 0,
         "order_up_to_units": rules.order_up_to_units,
         "multiple_units": rules.multiple_units,
@@ -59,8 +54,7 @@ def _transfer(
 ) -> None:
     offer, lane = donation.offer, donation.offer.lane
     quantity_units = donation.quantity_units
-    limits = limits_used(store, level.sku, level.site, rules, quantity_units)
-    approved = take_automatic(store, level.sku, level.site, rules, quantity_units)
+    approved, limits = take_automatic(store, level.sku, level.site, rules, quantity_units)
     transfer = transfers.make(
         store,
         level.sku,

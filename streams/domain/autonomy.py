@@ -19,30 +19,27 @@ def is_automatic(store: Store, sku: str, site: str, rules: Rules, quantity_units
     )
 
 
-def take_automatic(store: Store, sku: str, site: str, rules: Rules, quantity_units: int) -> bool:
-    """Tell the same of a transfer that is being made, and count it where its day has a limit."""
-    automatic = is_automatic(store, sku, site, rules, quantity_units)
-    limited = rules.auto_units_day_max is not None or rules.auto_value_minor_day_max is not None
-    if automatic and limited and rules.autonomy == "auto_within_limits":
-        units, value_minor = _used(store, sku, site)
-        value_minor += _value_minor(store, sku, quantity_units)
-        day = day_of(store.now_ms)
-        store.book(sku).automatic[site] = [day, units + quantity_units, value_minor]
-        store.books.touch(sku)
-    return automatic
-
-
-def limits_used(
+def take_automatic(
     store: Store, sku: str, site: str, rules: Rules, quantity_units: int
-) -> dict[str, int]:
-    """Return what its limits judge of a transfer that is to be made; nothing without limits."""
+) -> tuple[bool, dict[str, int]]:
+    """Tell the same of a transfer that is being made, and count it where its day has a limit.
+
+    Beside it stand the numbers that its limits were judged by; none without limits.
+    """
+    automatic = is_automatic(store, sku, site, rules, quantity_units)
     if rules.autonomy != "auto_within_limits":
-        return {}
-    units, value_minor = _used(store, sku, site)
-    return {
-        "value_minor": _value_minor(store, sku, quantity_units),
-        "day_units": units,
-        "day_value_minor": value_minor,
+        return automatic, {}
+    value_minor = _value_minor(store, sku, quantity_units)
+    day_units, day_value_minor = _used(store, sku, site)
+    limited = rules.auto_units_day_max is not None or rules.auto_value_minor_day_max is not None
+    if automatic and limited:
+        used = [day_of(store.now_ms), day_units + quantity_units, day_value_minor + value_minor]
+        store.book(sku).automatic[site] = used
+        store.books.touch(sku)
+    return automatic, {
+        "value_minor": value_minor,
+        "day_units": day_units,
+        "day_value_minor": day_value_minor,
     }
 
 

@@ -13,7 +13,7 @@ from ingest.frames import ScanInput
 from streams.contracts.ledger import Bucket, Movement, MovementKind, scan_cause
 from streams.contracts.lots import CarriedLot
 from streams.contracts.state import Level
-from streams.domain import holds, issues, lots
+from streams.domain import backorders, holds, issues, lots
 from streams.domain.arithmetic import half_even
 from streams.domain.store import Store
 
@@ -98,8 +98,7 @@ def _stir(
     store.touched[sku_site] = None
     if sku_site in store.counting:
         store.counting[sku_site].append((effective_at_ms, quantity_units, cause))
-    if level.backordered_units and quantity_units > 0:
-        store.gained[sku_site] = store.gained.get(sku_site, 0) + quantity_units
+    backorders.gain(store, level, quantity_units)
 
 
 def note_served(store: Store, place: int, served: dict[str, int]) -> None:

@@ -9,8 +9,7 @@ from streams.domain import needs
 from streams.domain.arithmetic import round_up
 from streams.domain.catalogue import Rules
 from streams.domain.kanban import refused_units
-from streams.domain.positions import owed_numbers, position_units, wanted_units
-from streams.domain.sensing import available_units
+from streams.domain.positions import position_numbers, position_units, wanted_units
 from streams.domain.store import Store
 from streams.domain.thresholds import usual
 
@@ -31,11 +30,7 @@ def cover(store: Store, level: Level, rules: Rules) -> None:
     asked_units = need_units - refused_units(store, level, need_units)
     if asked_units > 0:
         numbers = {
-            "available_units": available_units(level, rules),
-            "in_transit_in_units": level.in_transit_in_units,
-            "on_order_units": level.on_order_units,
-            **owed_numbers(level),
-            "position_units": position,
+            **position_numbers(level, rules),
             "multiple_units": rules.multiple_units,
             "need_units": need_units,
         }

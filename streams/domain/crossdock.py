@@ -11,7 +11,7 @@ expects some itself or has just been sent some, so that nothing goes to and fro.
 from streams.contracts.state import Level, Need
 from streams.domain import needs, transfers
 from streams.domain.arithmetic import round_down
-from streams.domain.autonomy import limits_used, take_automatic
+from streams.domain.autonomy import take_automatic
 from streams.domain.donors import is_cooling
 from streams.domain.promised import kept_units
 from streams.domain.sensing import available_units, is_unknown
@@ -66,8 +66,7 @@ def _urgency(store: Store, need: Need) -> tuple[bool, int, int]:
 
 def _send(store: Store, level: Level, need: Need, quantity_units: int, *, left_units: int) -> None:
     rules, own_rules = store.rules(need.sku, need.site), store.rules(level.sku, level.site)
-    limits = limits_used(store, need.sku, need.site, rules, quantity_units)
-    approved = take_automatic(store, need.sku, need.site, rules, quantity_units)
+    approved, limits = take_automatic(store, need.sku, need.site, rules, quantity_units)
     transfer = transfers.make(
         store,
         need.sku,

@@ -61,8 +61,9 @@ def request(
         level.need_id = need.need_id
         store.book(level.sku).needs.append(need.need_id)
         store.books.touch(level.sku)
-    decided_from = {**decided_from, **supply.order_limits(store, need)}
-    quantity_units = supply.order_units(store, need, quantity_units)
+    limits = supply.order_limits(store, need)
+    decided_from = {**decided_from, **limits}
+    quantity_units = supply.order_units(limits, quantity_units)
     if need.owed and _comes_back(store, need):
         backorders.owe_request(store, need, need.received_units - need.quantity_units)
         need.owed = False

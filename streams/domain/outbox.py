@@ -58,7 +58,7 @@ class Outbox:
         self.end_alert(cleared.breach_id, cleared.site, cleared.at_ms)
 
     def tell_transfer(self, transfer: Transfer, cause: str, clock: Clock) -> None:
-        """Tell what became of a transfer, and by which: the whole of it, as it now is."""
+        """Tell what became of a transfer, and by which cause: the whole of it, as it is."""
         copied = msgspec.structs.replace(
             transfer,
             flags=list(transfer.flags),

@@ -20,6 +20,18 @@ def with_coming(level: Level, available: int) -> int:
     return available + coming_units - level.in_transit_out_units - level.backordered_units
 
 
+def position_numbers(level: Level, rules: Rules) -> dict[str, int]:
+    """Return a position and what it is made of, by name."""
+    available = available_units(level, rules)
+    return {
+        "available_units": available,
+        "in_transit_in_units": level.in_transit_in_units,
+        "on_order_units": level.on_order_units,
+        **owed_numbers(level),
+        "position_units": with_coming(level, available),
+    }
+
+
 def owed_numbers(level: Level) -> dict[str, int]:
     """Return what lowers a position, by name, where anything does."""
     owed = {

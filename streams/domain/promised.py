@@ -57,8 +57,8 @@ def _later_deadline_ms(store: Store, transfer: Transfer) -> int:
     lane = store.catalogue.lane(transfer.from_site, transfer.to_site)
     if lane is None or transfer.state not in TRANSFER_OPEN or transfer.dispatched_units:
         return 0
-    ttl_ms = transfers.rules_of(store, transfer).proposal_ttl_ms
-    return departure_ms(lane, transfer.deadline_ms - ttl_ms) + ttl_ms
+    leaves_ms = transfers.planned_leave_ms(store, transfer)
+    return transfer.deadline_ms + departure_ms(lane, leaves_ms) - leaves_ms
 
 
 def _leaving(store: Store, level: Level) -> list[Transfer]:

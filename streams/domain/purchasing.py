@@ -5,6 +5,7 @@ policy or the supplier's daily limit asks for one, or collects on where it is be
 minimum. Receipts are told by the requests themselves; they belong to the oldest order first.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from ingest.contracts.durations import DAY_MS
@@ -207,14 +208,13 @@ class Purchasing(PurchaseOrders):
 
     def _cut_off(self, order: PurchaseOrder) -> None:
         book = self.book(order.supplier)
-        terms, now_ms = terms_of(book), self.fold.now_ms
-        units, value_minor = totals(order)
-        if units >= terms.order_units_min and value_minor >= terms.order_value_minor_min:
+        numbers, now_ms = _numbers(order, book), self.fold.now_ms
+        if is_enough(numbers):
             self._place_or_propose(order, f"timer/{order.order_id}")
             return
         if "below_minimum" not in order.flags:
             order.flags.append("below_minimum")
-        order.decided_from = _numbers(order, book)
+        order.decided_from = numbers
         next_ms = self.cut_off_ms(book)
         order.places_at_ms = next_ms if next_ms > now_ms else now_ms + DAY_MS
         self.changed(order, f"timer/{order.order_id}")
@@ -222,13 +222,8 @@ class Purchasing(PurchaseOrders):
     def _place_or_propose(self, order: PurchaseOrder, cause: str) -> None:
         book = self.book(order.supplier)
         self.roll_day(book)
-        terms = terms_of(book)
-        units, value_minor = totals(order)
         order.decided_from = {**order.decided_from, **_numbers(order, book)}
-        within = (not terms.units_day_max or book.day_units + units <= terms.units_day_max) and (
-            not terms.value_minor_day_max
-            or book.day_value_minor + value_minor <= terms.value_minor_day_max
-        )
+        within = is_within_day(order.decided_from)
         if not within:
             order.flags.append("over_day_limit")
         if within and all(line.automatic for line in order.lines.values()):
@@ -246,6 +241,23 @@ class Purchasing(PurchaseOrders):
         book.collecting_id = order.order_id
         self.put_book(book)
         return order
+
+
+def is_enough(numbers: Mapping[str, int]) -> bool:
+    """Tell whether an order reaches its supplier's minimum, by the numbers it is judged by."""
+    return (
+        numbers["units"] >= numbers["order_units_min"]
+        and numbers["value_minor"] >= numbers["order_value_minor_min"]
+    )
+
+
+def is_within_day(numbers: Mapping[str, int]) -> bool:
+    """Tell whether an order keeps its supplier's limits of a day, 0 for none."""
+    return all(
+        not numbers[f"{name}_day_max"]
+        or numbers[f"day_{name}"] + numbers[name] <= numbers[f"{name}_day_max"]
+        for name in ("units", "value_minor")
+    )
 
 
 def _numbers(order: PurchaseOrder, book: SupplierBook) -> dict[str, int]:

@@ -4,10 +4,10 @@ A request goes to the site's parent or to a supplier, by policy; what a supplier
 order multiples and not below its least quantity, so that a purchase order never has to change it.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ingest.contracts.durations import DAY_MS
-from ingest.frames import SkuRecord
 from streams.contracts.purchases import PurchaseLine
 from streams.contracts.state import Level, Need
 from streams.domain import lead_times
@@ -99,35 +99,33 @@ def demand_milli_day(store: Store, level: Level, rules: Rules) -> int:
     return max(0, round(forecast_units(demand) * MILLI)) if demand is not None else 0
 
 
-def order_units(store: Store, need: Need, wanted_units: int) -> int:
-    """Return how much more is asked for, so that what is not ordered yet can be ordered.
-
-    Where a supplier delivers, the part of the request that is not yet in an order that went out
-    is whole order multiples and at least the article's least quantity.
-    """
-    if not need.supplier:
-        return wanted_units
-    record = store.book(need.sku).record or SkuRecord(need.sku)
-    waiting_units = _waiting_units(need)
-    multiple_units = max(1, record.order_multiple_units)
-    least_units = max(waiting_units + wanted_units, record.order_units_min)
-    return max(wanted_units, round_up(least_units, multiple_units) - waiting_units)
-
-
 def order_limits(store: Store, need: Need) -> dict[str, int]:
-    """Return what `order_units` goes by, as it stands before more is asked for."""
+    """Return what a supplier's delivery of a request goes by, before more is asked for."""
     record = store.book(need.sku).record
     if not need.supplier or record is None:
         return {}
     return {
-        "waiting_units": _waiting_units(need),
+        "waiting_units": max(0, need.quantity_units - max(need.ordered_units, need.received_units)),
         "order_units_min": record.order_units_min,
         "order_multiple_units": max(1, record.order_multiple_units),
     }
 
 
-def _waiting_units(need: Need) -> int:
-    return max(0, need.quantity_units - max(need.ordered_units, need.received_units))
+def order_units(limits: Mapping[str, int], wanted_units: int) -> int:
+    """Return how much more is asked for, so that what is not ordered yet can be ordered.
+
+    Where a supplier delivers, the part of the request that is not yet in an order that went out
+    is whole order multiples and at least the article's least quantity.
+
+    Args:
+        limits: Of `order_limits`; other numbers beside them say nothing.
+        wanted_units: What is missing.
+    """
+    if "order_multiple_units" not in limits:
+        return wanted_units
+    waiting_units = limits["waiting_units"]
+    least_units = max(waiting_units + wanted_units, limits["order_units_min"])
+    return max(wanted_units, round_up(least_units, limits["order_multiple_units"]) - waiting_units)
 
 
 def deliverable_units(store: Store, need: Need, quantity_units: int) -> int:

@@ -154,6 +154,11 @@ def proposal_deadline_ms(store: Store, transfer: Transfer) -> int:
     return leaves_ms + rules_of(store, transfer).proposal_ttl_ms
 
 
+def planned_leave_ms(store: Store, transfer: Transfer) -> int:
+    """Return when a transfer that has not left was to leave, by its `proposal_deadline_ms`."""
+    return transfer.deadline_ms - rules_of(store, transfer).proposal_ttl_ms
+
+
 def transit_deadline_ms(store: Store, transfer: Transfer) -> int:
     """Return when units that leave now are given up as lost."""
     lane = store.catalogue.lane(transfer.from_site, transfer.to_site)

@@ -48,11 +48,8 @@ def judge(
     donor = store.level(level.sku, lane.from_site)
     donor_demand = demand_milli_day(store, donor, store.rules(level.sku, lane.from_site))
     if demand and donor_demand:
-        # (donor - q) / its demand >= (position + q) / demand
-        # beyond what a promotion takes
-        lasting_units = position_units - (rules.promoted_units or 0)
-        balance = donor_units * demand - lasting_units * donor_demand
-        most_units = max(0, balance // (demand + donor_demand))
+        had_units = position_units - (rules.promoted_units or 0)  # beyond what a promotion takes
+        most_units = lasting_units(donor_units, donor_demand, had_units, demand)
         quantity_units = min(quantity_units, round_down(most_units, rules.multiple_units))
     arrives_ms = lane.lead_time_ms
     supply_ms = lead_times.supply_time(store, level.sku, level.site).mean_ms
@@ -74,6 +71,15 @@ def judge(
     }
     pays = quantity_units > 0 and arrives_ms < supply_ms and avoided_minor > cost_minor
     return Worth(quantity_units if pays else 0, numbers)
+
+
+def lasting_units(donor_units: int, donor_demand: int, had_units: int, demand: int) -> int:
+    """Return the most that leaves a donor no less time than the recipient has then.
+
+    `(donor - q) / its demand >= (had + q) / demand`; both demands are above 0 and of one unit.
+    """
+    balance = donor_units * demand - had_units * donor_demand
+    return max(0, balance // (demand + donor_demand))
 
 
 def _sold(demand_milli_day_: int, span_ms: int) -> int:

@@ -2,9 +2,10 @@
 
 import pytest
 
-from ingest.catalog import NEVER_MS, Article, Catalog
+from ingest.catalog import Article, Catalog
 from ingest.contracts.errors import CatalogError
 from ingest.contracts.events import QUANTITY_UNITS_MAX
+from ingest.contracts.planogram import NEVER_ENDS_MS
 from ingest.contracts.reference import (
     CatalogVersion,
     ChannelAssignment,
@@ -65,7 +66,13 @@ def test_a_channel_is_resolved_by_time(at_ms: int, sku: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("channel", "at_ms", "until_ms"),
-    [("a", 0, 100), ("a", 99, 100), ("a", 100, 200), ("a", 200, NEVER_MS), ("zz", 0, NEVER_MS)],
+    [
+        ("a", 0, 100),
+        ("a", 99, 100),
+        ("a", 100, 200),
+        ("a", 200, NEVER_ENDS_MS),
+        ("zz", 0, NEVER_ENDS_MS),
+    ],
 )
 def test_a_version_holds_until_the_next(channel: str, at_ms: int, until_ms: int) -> None:
     """The last one, and a channel that nobody knows, change never."""
